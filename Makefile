@@ -1,0 +1,63 @@
+# Everything a person does with this repository. `make help` lists it.
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENVS := .venvs
+ENGINE := $(VENVS)/engine
+WORKER := $(VENVS)/worker
+DEV := $(VENVS)/dev
+SOURCES := handler.py pipeline.py bootstrap.py config.py speech utils engine volume tools training tests benchmarks
+
+.PHONY: help demo test lint format bench image-check verify-real lock clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(ENGINE)/.done $(WORKER)/.done ## Transcribe the demo conversation, or AUDIO=file, with MODEL=demo or a hub name
+	@$(WORKER)/bin/python -m tools.demo --engine-python $(abspath $(ENGINE))/bin/python \
+	  $(if $(AUDIO),--audio "$(AUDIO)") $(if $(MODEL),--model "$(MODEL)")
+
+test: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Run the tests (TESTS=tests/test_x.py for some)
+	$(DEV)/bin/python -m pytest $(TESTS)
+
+lint: $(DEV)/.done ## Format check, ruff, mypy --strict, and the linters of the Dockerfile and scripts
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/python -m tools.lint_files
+
+format: $(DEV)/.done ## Format the code
+	$(DEV)/bin/ruff format .
+	$(DEV)/bin/ruff check --fix .
+
+bench: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Measure this machine, as a table
+	$(DEV)/bin/python -m benchmarks.run
+
+image-check: $(DEV)/.done ## Follow the Dockerfile in a bare root and start the worker in it
+	$(DEV)/bin/python -m tools.image_check
+
+verify-real: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## The real models on the 30 s sample, and AUDIO=file: needs the hub and a token
+	@$(DEV)/bin/python -m tools.verify_real --engine-python $(abspath $(ENGINE))/bin/python \
+	  $(if $(AUDIO),--audio "$(AUDIO)")
+
+lock: ## Resolve the lock files anew
+	UV=$$(sh tools/get_uv.sh)
+	C="$$UV pip compile -q --universal --python-version 3.11 --generate-hashes --no-header"
+	$$C --override overrides.in requirements.in -o requirements.txt
+	$$C -c requirements.txt requirements-worker.in -o requirements-worker.txt
+	$$C requirements-local.in -o requirements-local.txt
+	$$C --override overrides.in -c requirements.txt -c requirements-worker.txt requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove the local environments and caches
+	rm -rf $(VENVS) .tools .cache demo/out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# An environment is complete when .done is there, written last; an older or half-made one is replaced.
+$(ENGINE)/.done: requirements.txt
+	@sh tools/make_venv.sh "$(PYTHON)" $(ENGINE) requirements.txt
+$(WORKER)/.done: requirements-worker.txt requirements-local.txt
+	@sh tools/make_venv.sh "$(PYTHON)" $(WORKER) requirements-worker.txt requirements-local.txt
+$(DEV)/.done: requirements-dev.txt
+	@sh tools/make_venv.sh "$(PYTHON)" $(DEV) requirements-dev.txt

@@ -1,0 +1,101 @@
+"""The worker's settings, read from the environment once, at import.
+
+Always ``import config`` and then ``config.NAME``. Standard library only: ``bootstrap.py`` reads it
+under a bare Python. Engine processes never read it: they are told what they need.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def _text(name: str, default: str) -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def _optional(name: str) -> str | None:
+    return os.environ.get(name, "").strip() or None
+
+
+def _number(name: str, default: float) -> float:
+    text = _text(name, str(default))
+    try:
+        return float(text)
+    except ValueError:
+        raise SystemExit(f"{name} must be a number, not {text!r}") from None
+
+
+def _flag(name: str, default: bool) -> bool:
+    text = _text(name, "true" if default else "false").lower()
+    if text not in ("true", "1", "yes", "false", "0", "no"):
+        raise SystemExit(f"{name} must be true or false, not {text!r}")
+    return text in ("true", "1", "yes")
+
+
+ROOT = Path(__file__).resolve().parent
+
+# ---- the volume and the environment on it
+VOLUME_DIR = Path(_text("PARAKEET_VOLUME", "/runpod-volume"))
+"""Where the network volume is mounted."""
+HOME_DIR = VOLUME_DIR / "Parakeet"
+"""Everything that the worker keeps on the volume."""
+LOCAL_HOME_DIR = Path(_text("PARAKEET_LOCAL_HOME", "/var/tmp/parakeet"))
+"""Takes the volume's place where none is mounted."""
+ENGINE_PYTHON = _optional("PARAKEET_ENGINE_PYTHON")
+"""The Python of a ready-made models' environment; None lets the bootstrap provide one."""
+
+# ---- the models
+ASR_MODEL = _text("PARAKEET_ASR_MODEL", "nvidia/parakeet-tdt-0.6b-v3")
+ASR_REVISION = _text("PARAKEET_ASR_REVISION", "6d590f77001d318fb17a0b5bf7ee329a91b52598")
+DIARIZATION_MODEL = _text(
+    "PARAKEET_DIARIZATION_MODEL", "pyannote/speaker-diarization-community-1"
+)
+DIARIZATION_REVISION = _text(
+    "PARAKEET_DIARIZATION_REVISION", "3533c8cf8e369892e6b79ff1bf80f7b0286a54ee"
+)
+HF_TOKEN = _optional("HF_TOKEN")
+"""For the gated diarization model."""
+OFFLINE = _flag("HF_HUB_OFFLINE", default=False)
+DEVICE = _text("PARAKEET_DEVICE", "auto")
+"""auto, cuda or cpu."""
+THREADS = int(_number("PARAKEET_THREADS", 0))
+"""CPU threads of the engine; 0 lets torch choose."""
+
+# ---- S3
+S3_ACCESS_KEY = _optional("S3_ACCESS_KEY")
+S3_SECRET_KEY = _optional("S3_SECRET_KEY")
+S3_ENDPOINT = _optional("S3_ENDPOINT")
+S3_BUCKET = _optional("S3_BUCKET")
+S3_REGION = _optional("S3_REGION")
+
+# ---- limits
+MAX_SOURCE_BYTES = int(_number("PARAKEET_MAX_SOURCE_BYTES", 4 << 30))
+"""A download, or the decoded bytes of a base64 source."""
+MAX_AUDIO_S = _number("PARAKEET_MAX_AUDIO_S", 3 * 3600)
+"""Three hours: what Parakeet hears in one pass of local attention."""
+DOWNLOAD_TIMEOUT_S = _number("PARAKEET_DOWNLOAD_TIMEOUT_S", 900)
+"""For a whole download."""
+DECODE_TIMEOUT_S = _number("PARAKEET_DECODE_TIMEOUT_S", 900)
+MAX_RESULT_BYTES = int(_number("PARAKEET_MAX_RESULT_BYTES", 10 << 20))
+"""RunPod's limit for /run is 10 MB; a larger result is lost there without a word."""
+MAX_SYNC_RESULT_BYTES = int(_number("PARAKEET_MAX_SYNC_RESULT_BYTES", 20 << 20))
+"""RunPod's limit for /runsync is 20 MB."""
+ALLOWED_PRIVATE_HOSTS = tuple(_text("PARAKEET_ALLOWED_PRIVATE_HOSTS", "").split())
+"""host:port pairs, apart by spaces, that may resolve to private addresses: an S3 server of one's own."""
+
+# ---- the engine
+ENGINE_HELLO_TIMEOUT_S = _number("PARAKEET_ENGINE_HELLO_TIMEOUT_S", 600)
+"""From the engine's start to its handshake: the imports of torch and NeMo."""
+ENGINE_READY_TIMEOUT_S = _number("PARAKEET_ENGINE_READY_TIMEOUT_S", 1800)
+"""From the handshake to loaded models, a download of 2.5 GB included."""
+
+# ---- the worker
+CONCURRENCY = int(_number("PARAKEET_CONCURRENCY", 2))
+"""Jobs taken at once: one on the engine, the next one fetched and decoded meanwhile."""
+PROGRESS_INTERVAL_S = _number("PARAKEET_PROGRESS_INTERVAL_S", 2)
+"""The least time between two progress updates of a job."""
+WORK_DIR = Path(_text("PARAKEET_WORK_DIR", os.environ.get("TMPDIR", "/tmp"))) / "parakeet-jobs"
+"""One directory a job, on local disk."""
+FFMPEG = _optional("PARAKEET_FFMPEG")
+"""The ffmpeg program; None takes the one on the PATH, else the one of the imageio-ffmpeg package."""

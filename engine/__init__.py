@@ -1,0 +1,1 @@
+"""The models: Parakeet, the diarizer, their memory and their serving loop."""

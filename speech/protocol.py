@@ -1,0 +1,128 @@
+"""The messages between the worker and its engine: one JSON object a line, on a private descriptor.
+
+worker -> engine
+    start   {settings}                        once, first
+    run     {id, audio_path, duration_s, options}
+    cancel  {id}
+    stop    {}
+engine -> worker
+    hello     {python, torch, cuda, gpu, versions}   the environment imports
+    ready     {models}                        the models are loaded
+    progress  {id, stage, fraction, detail}
+    result    {id, hearing}
+    cancelled {id}
+    error     {id or null, code, message, retryable}  null: the engine itself cannot serve
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from speech.types import Char, Diarization, Hearing, Options, SpeakerTurn, Transcript, Word
+
+MAX_LINE_BYTES = 256 << 20
+"""A day of speech with word and token times is about 60 MB of JSON."""
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What the engine is told at its start. It reads no environment of its own."""
+
+    asr_model: str
+    """A hub name, or the path of a .nemo file."""
+    asr_revision: str | None
+    diarization_model: str
+    """A hub name, or the path of a pyannote pipeline's directory."""
+    diarization_revision: str | None
+    models_dir: str
+    """Where weights from the hub are kept."""
+    hf_token: str | None
+    offline: bool
+    device: str
+    """"auto", "cuda" or "cpu"."""
+    threads: int
+    """CPU threads for torch; 0 lets torch choose."""
+
+
+def encode(message: Message) -> bytes:
+    """One line. NaN and infinity are refused: they are not JSON."""
+    return json.dumps(message, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """The message of one line.
+
+    Raises:
+        ValueError: The line is not a JSON object with a type.
+    """
+    message = json.loads(line)
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise ValueError("a message is a JSON object with a type")
+    return message
+
+
+def settings_to_dict(settings: EngineSettings) -> Message:
+    """For the ``start`` message."""
+    return asdict(settings)
+
+
+def settings_from_dict(data: Mapping[str, Any]) -> EngineSettings:
+    """From the ``start`` message."""
+    return EngineSettings(**data)
+
+
+def options_to_dict(options: Options) -> Message:
+    """For the ``run`` message."""
+    return asdict(options)
+
+
+def options_from_dict(data: Mapping[str, Any]) -> Options:
+    """From the ``run`` message."""
+    return Options(**{**data, "timestamps": tuple(data["timestamps"])})
+
+
+def hearing_to_dict(hearing: Hearing) -> Message:
+    """For the ``result`` message. Words, chars and turns are rows: a long file has 30,000 words."""
+    transcript, diarization = hearing.transcript, hearing.diarization
+    return {
+        "text": transcript.text,
+        "words": [[w.text, w.start_s, w.end_s, w.confidence] for w in transcript.words],
+        "chars": [[c.text, c.start_s, c.end_s] for c in transcript.chars],
+        "attention": transcript.attention,
+        "turns": _turn_rows(diarization.turns) if diarization else None,
+        "exclusive_turns": _turn_rows(diarization.exclusive_turns) if diarization else None,
+        "models": dict(hearing.models),
+        "warnings": list(hearing.warnings),
+        "timings_s": dict(hearing.timings_s),
+    }
+
+
+def hearing_from_dict(data: Mapping[str, Any]) -> Hearing:
+    """From the ``result`` message."""
+    diarization = None
+    if data["turns"] is not None:
+        diarization = Diarization(
+            turns=tuple(SpeakerTurn(*row) for row in data["turns"]),
+            exclusive_turns=tuple(SpeakerTurn(*row) for row in data["exclusive_turns"]),
+        )
+    return Hearing(
+        transcript=Transcript(
+            text=data["text"],
+            words=tuple(Word(*row) for row in data["words"]),
+            chars=tuple(Char(*row) for row in data["chars"]),
+            attention=data["attention"],
+        ),
+        diarization=diarization,
+        models=data["models"],
+        warnings=tuple(data["warnings"]),
+        timings_s=data["timings_s"],
+    )
+
+
+def _turn_rows(turns: tuple[SpeakerTurn, ...]) -> list[list[str | float]]:
+    return [[turn.speaker, turn.start_s, turn.end_s] for turn in turns]

@@ -1,0 +1,39 @@
+"""Moves times between a part of a recording and the whole of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+from speech.types import Char, Diarization, Hearing, SpeakerTurn, Word
+
+
+Timed = TypeVar("Timed", Word, Char, SpeakerTurn)
+
+
+def shift(hearing: Hearing, offset_s: float) -> Hearing:
+    """The same hearing with all times later by ``offset_s``."""
+    if offset_s == 0:
+        return hearing
+    transcript, diarization = hearing.transcript, hearing.diarization
+    if diarization is not None:
+        diarization = Diarization(
+            turns=_later(diarization.turns, offset_s),
+            exclusive_turns=_later(diarization.exclusive_turns, offset_s),
+        )
+    return replace(
+        hearing,
+        transcript=replace(
+            transcript,
+            words=_later(transcript.words, offset_s),
+            chars=_later(transcript.chars, offset_s),
+        ),
+        diarization=diarization,
+    )
+
+
+def _later(items: tuple[Timed, ...], offset_s: float) -> tuple[Timed, ...]:
+    return tuple(
+        replace(item, start_s=item.start_s + offset_s, end_s=item.end_s + offset_s)
+        for item in items
+    )

@@ -1,0 +1,73 @@
+"""Progress updates of one job: in order, throttled, and finished before the result.
+
+The SDK's own ``progress_update`` starts a thread and a connection an update. They overtake one
+another and the result, and a job whose last word is a late update stays IN_PROGRESS for ever
+(runpod-python#250). So updates go through one task here, and ``drain`` waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from speech.types import Progress
+
+Send = Callable[[dict[str, object]], Awaitable[None]]
+
+DRAIN_TIMEOUT_S = 10.0
+"""How long a result waits for an update that is under way."""
+
+
+class ProgressPoster:
+    """Posts the newest progress of a job, at most once an interval."""
+
+    def __init__(self, send: Send, interval_s: float) -> None:
+        """Args: send: delivers one update; interval_s: the least time between two."""
+        self._send = send
+        self._interval_s = interval_s
+        self._loop = asyncio.get_running_loop()
+        self._newest: Progress | None = None
+        self._changed = asyncio.Event()
+        self._draining = asyncio.Event()
+        self._task = self._loop.create_task(self._post_newest())
+
+    def report(self, progress: Progress) -> None:
+        """Note where the job stands. May be called from any thread; never blocks."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is told any more
+            self._loop.call_soon_threadsafe(self._note, progress)
+
+    async def drain(self) -> None:
+        """Send nothing more, and return when nothing is under way."""
+        self._draining.set()
+        self._changed.set()
+        _, unfinished = await asyncio.wait({self._task}, timeout=DRAIN_TIMEOUT_S)
+        if unfinished:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    def _note(self, progress: Progress) -> None:
+        self._newest = progress
+        self._changed.set()
+
+    async def _post_newest(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._draining.is_set():
+                return
+            progress, self._newest = self._newest, None
+            if progress is not None:
+                await self._send(as_update(progress))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._draining.wait(), self._interval_s)
+
+
+def as_update(progress: Progress) -> dict[str, object]:
+    """What a caller who polls the job's status sees."""
+    update: dict[str, object] = {"stage": progress.stage}
+    if progress.fraction is not None:
+        update["percent"] = round(100 * progress.fraction)
+    if progress.detail is not None:
+        update["detail"] = progress.detail
+    return update

@@ -1,0 +1,1 @@
+"""The network volume: the models' environment on it. Standard library and config only."""
