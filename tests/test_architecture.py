@@ -1,0 +1,151 @@
+"""Who may import whom. A new module fails here until it is given its place."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A module may import modules of strictly lower rank, and of its own package only where ALLOWED
+# says so. That is the whole rule: no stage imports another stage.
+RANKS = {
+    "config": 0,
+    "speech.types": 0,
+    "speech.errors": 0,
+    "speech.protocol": 1,
+    "speech.timeline": 1,
+    "speech.labelling": 1,
+    "speech.segments": 1,
+    "speech.envelope": 1,
+    "utils.validation": 2,
+    "utils.addresses": 2,
+    "utils.inline": 3,
+    "utils.download": 3,
+    "utils.s3": 3,
+    "utils.audio": 3,
+    "utils.workspace": 3,
+    "utils.progress": 3,
+    "utils.engine_process": 3,
+    "utils.engine_client": 4,
+    "engine.words": 2,
+    "engine.attention": 2,
+    "engine.weights": 2,
+    "engine.memory": 2,
+    "engine.small_resnet": 2,
+    "engine.parakeet": 3,
+    "engine.diarizer": 3,
+    "engine.hearing": 4,
+    "engine.server": 5,
+    "engine.__main__": 6,
+    "volume.environment": 2,
+    "bootstrap": 5,
+    "pipeline": 5,
+    "handler": 6,
+}
+
+STDLIB = set(sys.stdlib_module_names)
+
+# What each package may take from elsewhere. Nothing here: the standard library only.
+THIRD_PARTY = {
+    "utils": {"aiohttp", "aiohttp_retry", "boto3", "botocore", "ffmpeg", "imageio_ffmpeg"},
+    "engine": {
+        "torch", "torchaudio", "numpy", "soundfile", "nemo", "pyannote", "omegaconf", "lightning",
+        "huggingface_hub", "safetensors",
+    },
+    "handler": {"runpod"},
+}  # fmt: skip
+
+# Packages never seen from the other side of the seam.
+PACKAGES_SEEN = {
+    "speech": {"speech"},
+    "utils": {"speech", "utils", "config"},
+    "engine": {"speech", "engine"},
+    "volume": {"volume", "config"},
+    "bootstrap": {"volume", "config"},
+    "pipeline": {"speech", "utils"},
+    "handler": {"speech", "utils", "volume", "bootstrap", "config", "pipeline"},
+    "config": set(),
+}
+
+
+def production_modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(ROOT.glob("*.py")):
+        yield path.stem, path
+    for package in ("speech", "utils", "engine", "volume"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if path.name != "__init__.py":
+                yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
+
+
+MODULES = dict(production_modules())
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, but for types only."""
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide who imports whom"
+            for alias in node.names:
+                deeper = f"{node.module}.{alias.name}"
+                yield deeper if deeper in MODULES else str(node.module)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_module_imports_only_what_lies_below_it(name: str) -> None:
+    assert name in RANKS, f"{name} has no place yet: give it a rank here and a line in the layout"
+    package = name.split(".")[0]
+    for imported in imports(MODULES[name]):
+        top = imported.split(".")[0]
+        if top in STDLIB:
+            continue
+        if imported in MODULES:
+            assert RANKS[imported] < RANKS[name], f"{name} must not import {imported}"
+            assert top in PACKAGES_SEEN[package], f"{package} must not see {top}"
+        else:
+            assert top in THIRD_PARTY.get(package, set()), f"{name} must not import {imported}"
+
+
+def test_every_rank_belongs_to_a_module() -> None:
+    assert set(RANKS) == set(MODULES)
+
+
+def test_only_the_handler_catches_everything() -> None:
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler):
+                caught = "everything" if node.type is None else ast.unparse(node.type)
+                broad = caught in ("everything", "Exception", "BaseException")
+                assert not broad or name == "handler", f"{name} catches {caught}"
+
+
+def test_config_is_imported_whole() -> None:
+    # `from config import X` would copy a setting at import, where a test or a tool cannot reach it.
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert not (isinstance(node, ast.ImportFrom) and node.module == "config"), path
+
+
+def test_files_and_functions_stay_short() -> None:
+    for name, path in MODULES.items():
+        text = path.read_text()
+        assert len(text.splitlines()) <= 280, f"{name} has grown too long: split it"
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.body[0].lineno + 1
+                assert lines <= 60, f"{name}.{node.name} has grown too long: {lines} lines"
