@@ -29,7 +29,9 @@ def main() -> None:
     if not arguments.audio.is_file():
         sys.exit(f"make demo: no file {str(arguments.audio)!r} (AUDIO=path/to/recording)")
     try:
-        job, seconds = transcribe(arguments.audio.resolve(), arguments.model, arguments.engine_python)
+        job, seconds = transcribe(
+            arguments.audio.resolve(), arguments.model, arguments.engine_python
+        )
     except local_worker.WorkerStoppedError as error:
         sys.exit(f"make demo: the worker stopped:\n{error}")
     except KeyboardInterrupt:

@@ -69,7 +69,7 @@ else
   exit 1
 fi
 # --target writes nowhere else, which is why a system Python that is managed by Debian allows it.
-"$@" install -q --no-cache-dir --disable-pip-version-check --target "$staging/uv" "uv==$UV_VERSION" >&2
+PIP_ROOT_USER_ACTION=ignore "$@" install -q --no-cache-dir --disable-pip-version-check --target "$staging/uv" "uv==$UV_VERSION" >&2
 fits "$staging/uv/bin/uv" || {
   say "the installed uv does not run on this machine"
   exit 1
