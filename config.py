@@ -48,9 +48,7 @@ ENGINE_PYTHON = _optional("PARAKEET_ENGINE_PYTHON")
 # ---- the models
 ASR_MODEL = _text("PARAKEET_ASR_MODEL", "nvidia/parakeet-tdt-0.6b-v3")
 ASR_REVISION = _text("PARAKEET_ASR_REVISION", "6d590f77001d318fb17a0b5bf7ee329a91b52598")
-DIARIZATION_MODEL = _text(
-    "PARAKEET_DIARIZATION_MODEL", "pyannote/speaker-diarization-community-1"
-)
+DIARIZATION_MODEL = _text("PARAKEET_DIARIZATION_MODEL", "pyannote/speaker-diarization-community-1")
 DIARIZATION_REVISION = _text(
     "PARAKEET_DIARIZATION_REVISION", "3533c8cf8e369892e6b79ff1bf80f7b0286a54ee"
 )
@@ -82,7 +80,7 @@ MAX_RESULT_BYTES = int(_number("PARAKEET_MAX_RESULT_BYTES", 10 << 20))
 MAX_SYNC_RESULT_BYTES = int(_number("PARAKEET_MAX_SYNC_RESULT_BYTES", 20 << 20))
 """RunPod's limit for /runsync is 20 MB."""
 ALLOWED_PRIVATE_HOSTS = tuple(_text("PARAKEET_ALLOWED_PRIVATE_HOSTS", "").split())
-"""host:port pairs, apart by spaces, that may resolve to private addresses: an S3 server of one's own."""
+"""host:port pairs, apart by spaces, that may be private: an S3 server of one's own."""
 
 # ---- the engine
 ENGINE_HELLO_TIMEOUT_S = _number("PARAKEET_ENGINE_HELLO_TIMEOUT_S", 600)
@@ -95,7 +93,7 @@ CONCURRENCY = int(_number("PARAKEET_CONCURRENCY", 2))
 """Jobs taken at once: one on the engine, the next one fetched and decoded meanwhile."""
 PROGRESS_INTERVAL_S = _number("PARAKEET_PROGRESS_INTERVAL_S", 2)
 """The least time between two progress updates of a job."""
-WORK_DIR = Path(_text("PARAKEET_WORK_DIR", os.environ.get("TMPDIR", "/tmp"))) / "parakeet-jobs"
+WORK_DIR = Path(_text("PARAKEET_WORK_DIR", _text("TMPDIR", "/tmp"))) / "parakeet-jobs"
 """One directory a job, on local disk."""
 FFMPEG = _optional("PARAKEET_FFMPEG")
 """The ffmpeg program; None takes the one on the PATH, else the one of the imageio-ffmpeg package."""

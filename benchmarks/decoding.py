@@ -61,7 +61,7 @@ def decode(path: Path, folder: Path) -> list[float]:
     """[times real time, the worker's peak MB, ffmpeg's peak MB, seconds]."""
     out = folder / "decoded"
     out.mkdir()
-    command = [worker_python(), "-c", DECODE, path, out]
+    command: list[str | Path] = [worker_python(), "-c", DECODE, path, out]
     answer: list[float] = json.loads(subprocess.check_output(command, cwd=ROOT))
     shutil.rmtree(out)
     return answer

@@ -48,7 +48,7 @@ def warm_answers(folder: Path, runs: int) -> Iterator[tuple[float, float]]:
         "PARAKEET_DEVICE": "cpu",
     }
     request = {"audio_base64": base64.b64encode(CONVERSATION.read_bytes()).decode()}
-    command = [worker_python(), "-u", ROOT / "handler.py"]
+    command = [str(worker_python()), "-u", str(ROOT / "handler.py")]
     with endpoint() as queue, worker(queue, "warm", command, folder / "warm.log", environment):
         queue.runsync(request)
         for _ in range(runs):

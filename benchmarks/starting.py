@@ -48,7 +48,7 @@ def first_job(folder: Path, run: int) -> float:
             "PARAKEET_WORK_DIR": str(folder),
             "PARAKEET_DEVICE": "cpu",
         }
-        command = [worker_python(), "-u", ROOT / "handler.py"]
+        command = [str(worker_python()), "-u", str(ROOT / "handler.py")]
         with worker(queue, f"w{run}", command, folder / f"w{run}.log", environment):
             return taken_at(queue) - begin
 

@@ -50,9 +50,7 @@ class Models:
             diarizer = error
         names = {
             "asr": display_name(settings.asr_model, settings.asr_revision),
-            "diarization": display_name(
-                settings.diarization_model, settings.diarization_revision
-            ),
+            "diarization": display_name(settings.diarization_model, settings.diarization_revision),
         }
         return cls(parakeet, diarizer, names)
 
@@ -77,7 +75,8 @@ class Models:
         timings_s = {"transcribe": time.monotonic() - begin}
         report(Progress("transcribe", 1.0))
 
-        diarization, warnings = None, ()
+        diarization: Diarization | None = None
+        warnings: tuple[str, ...] = ()
         if options.diarize:
             begin = time.monotonic()
             diarization, warnings = self._diarize(samples, options, report)
@@ -106,7 +105,7 @@ class Models:
 
 
 def pick_device(wanted: str) -> str:
-    """"cuda" or "cpu".
+    """Choose between "cuda" and "cpu".
 
     Raises:
         EngineError: CUDA was asked for by name and there is none.

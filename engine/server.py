@@ -35,12 +35,12 @@ MODEL_ERRORS: Final = (
     ArithmeticError,
     AssertionError,
 )
-"""What models raise on an odd recording. Anything else ends the process, and the worker restarts it."""
+"""What models raise on an odd recording. Anything else ends the process; the worker restarts it."""
 
 PACKAGES: Final = ("torch", "nemo_toolkit", "pyannote.audio", "numpy", "huggingface-hub")
 
 
-class Cancelled(Exception):
+class CancelledError(Exception):
     """The worker no longer wants this recording's answer."""
 
 
@@ -131,7 +131,7 @@ def answer(channel: Channel, models: Models, message: protocol.Message) -> None:
 
     def report(progress: Progress) -> None:
         if channel.is_cancelled(job_id):
-            raise Cancelled
+            raise CancelledError
         channel.send(
             "progress",
             id=job_id,
@@ -144,7 +144,7 @@ def answer(channel: Channel, models: Models, message: protocol.Message) -> None:
         options: Options = protocol.options_from_dict(message["options"])
         hearing = models.hear(message["audio_path"], options, report)
         channel.send("result", id=job_id, hearing=protocol.hearing_to_dict(hearing))
-    except Cancelled:
+    except CancelledError:
         channel.send("cancelled", id=job_id)
     except WorkerError as error:
         send_error(channel, job_id, error)

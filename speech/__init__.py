@@ -1,1 +1,1 @@
-"""What a transcript is: types, errors, labelling, segments, the envelope. Pure; standard library only."""
+"""What a transcript is: types, errors, labelling, segments, the envelope. Pure rules."""

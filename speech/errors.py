@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from typing import Final
 
 CODES: Final[Mapping[str, str]] = {
-    "invalid_input": "The request is wrong; the message names the field, what came, and what is allowed.",
+    "invalid_input": "The request is wrong; the message names the field and what is allowed.",
     "source_too_large": "The recording is larger than the worker accepts.",
     "source_empty": "The recording holds no bytes.",
     "source_not_found": "Nothing is at the URL or key (404).",
-    "source_forbidden": "Access was refused (401 or 403): usually an expired or wrongly signed URL.",
+    "source_forbidden": "Access was refused (401 or 403): usually an expired URL.",
     "source_unreachable": "The server failed, stopped in the middle, or did not answer in time.",
     "url_refused": "The URL leads to a private, loopback or link-local address, or is not HTTP(S).",
     "s3_not_configured": "An S3 key came, but the worker has no bucket or credentials.",
@@ -48,7 +48,7 @@ class WorkerError(Exception):
 
     Args:
         code: A key of ``CODES``.
-        message: What was wrong, what came, and what to do. Never a secret, a path, or a URL's query.
+        message: What was wrong, what came, and what to do. Never a secret, path or URL's query.
         retryable: Whether the same request may succeed later.
     """
 

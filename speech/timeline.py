@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from speech.types import Char, Diarization, Hearing, SpeakerTurn, Word
 
-
 Timed = TypeVar("Timed", Word, Char, SpeakerTurn)
 
 

@@ -1,4 +1,4 @@
-"""The models' environment on a volume: never half of one. With real uv, real kills, and a small lock."""
+"""The models' environment on a volume: never half of one. With real uv and real kills."""
 
 from __future__ import annotations
 
@@ -100,16 +100,14 @@ def test_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
     home, lock = tmp_path / "home", make_lock(tmp_path)
     text = lock.read_text()
     lock.write_text(text[:-8] + ("0" * 7 if not text.endswith("0000000\n") else "1" * 7) + "\n")
-    with pytest.raises(environment.InstallError, match="[Hh]ash"):
+    with pytest.raises(environment.InstallError, match=r"[Hh]ash"):
         environment.install(home, lock, print, proof="", min_free_bytes=0)
     assert list((home / "venvs").iterdir()) == []
 
 
 def test_a_volume_without_space_is_told_before_anything_is_done(tmp_path: Path) -> None:
     with pytest.raises(environment.InstallError, match="GB free"):
-        environment.install(
-            tmp_path / "home", make_lock(tmp_path), print, min_free_bytes=1 << 60
-        )
+        environment.install(tmp_path / "home", make_lock(tmp_path), print, min_free_bytes=1 << 60)
 
 
 def test_an_install_killed_before_its_end_leaves_nothing_that_counts(tmp_path: Path) -> None:

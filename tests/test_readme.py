@@ -31,7 +31,9 @@ def test_every_make_target_named_exists() -> None:
 
 def test_every_file_named_exists() -> None:
     text = README + (ROOT / "CONTRIBUTING.md").read_text()
-    named = re.findall(r"`((?:docs|training|tests|demo|tools|speech|utils)/[\w./-]*|[a-z]+\.py)`", text)
+    named = re.findall(
+        r"`((?:docs|training|tests|demo|tools|speech|utils)/[\w./-]*|[a-z]+\.py)`", text
+    )
     made = {"demo/out/result.json"}
     missing = {name for name in named if not (ROOT / name).exists()} - made
     assert missing == set()

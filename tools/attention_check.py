@@ -1,7 +1,7 @@
 """``python -m tools.attention_check CHECKPOINT WAV``: the attention switch on real weights.
 
-Runs in the models' environment. Exits 1 unless local attention equals full attention on audio that is
-shorter than its window, and switching back restores every bit.
+Runs in the models' environment. Exits 1 unless local attention equals full attention on audio that
+is shorter than its window, and switching back restores every bit.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def encode(model: EncDecRNNTBPEModel, samples: torch.Tensor, kind: AttentionUsed
     set_attention(model, kind)
     length = torch.tensor([samples.shape[0]])
     encoded, _ = model(input_signal=samples[None], input_signal_length=length)
+    assert isinstance(encoded, torch.Tensor)
     return encoded
 
 

@@ -10,6 +10,11 @@ wanted="uv ${UV_VERSION%.*}."
 
 say() { echo "get_uv.sh: $*" >&2; }
 
+give_up() {
+  say "uv $UV_VERSION could not be installed: $*. Install it by another way, so that it is on the PATH."
+  exit 1
+}
+
 fits() {
   case $("$1" --version 2>/dev/null) in
     "$wanted"*) return 0 ;;
@@ -50,10 +55,7 @@ for uv in "$on_path" "$target/bin/uv"; do
   fi
 done
 
-command -v python3 >/dev/null || {
-  say "python3 is needed: install it, or uv $UV_VERSION itself"
-  exit 1
-}
+command -v python3 >/dev/null || give_up "python3 is not on the PATH"
 mkdir -p "$root/.tools"
 staging=$(mktemp -d "$root/.tools/uv-staging-XXXXXX")
 trap 'rm -rf "$staging"' EXIT
@@ -65,15 +67,12 @@ if python3 -m pip --version >/dev/null 2>&1; then
 elif pip=$(debian_pip "$staging/apt"); then
   set -- python3 "$pip"
 else
-  say "this Python has no pip, and apt could not fetch python3-pip-whl: install pip or uv $UV_VERSION"
-  exit 1
+  give_up "this Python has no pip, and apt could not fetch python3-pip-whl"
 fi
 # --target writes nowhere else, which is why a system Python that is managed by Debian allows it.
-PIP_ROOT_USER_ACTION=ignore "$@" install -q --no-cache-dir --disable-pip-version-check --target "$staging/uv" "uv==$UV_VERSION" >&2
-fits "$staging/uv/bin/uv" || {
-  say "the installed uv does not run on this machine"
-  exit 1
-}
+PIP_ROOT_USER_ACTION=ignore "$@" install -q --no-cache-dir --disable-pip-version-check --target "$staging/uv" "uv==$UV_VERSION" >&2 \
+  || give_up "pip failed"
+fits "$staging/uv/bin/uv" || give_up "the installed one does not run on this machine"
 rm -rf "$target"
 mv "$staging/uv" "$target"
 echo "$target/bin/uv"

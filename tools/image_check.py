@@ -2,7 +2,8 @@
 
 Follows the instructions in a root directory that debootstrap made, starts CMD in it with the
 image's environment against a stand-in of RunPod's control plane, and expects a wrong request to be
-answered as such, which needs no models. Then the same as a user that is not root. Prints times and sizes.
+answered as such, which needs no models. Then the same as a user that is not root. Prints times and
+sizes.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from tools import build_context, dockerfile, host_settings, image_root
 ROOT = Path(__file__).resolve().parent.parent
 ANSWER_LIMIT_S = 90
 """From the worker's start to its answer; the import of runpod is most of it."""
+CANNOT_RUN = 2
+"""The exit status of a machine that is not able to make the check."""
 OTHER_USER = "12345:12345"
 """Without an entry in /etc/passwd, as with ``docker run --user``."""
 
@@ -43,7 +46,7 @@ def main() -> None:
         return
     if reason := image_root.missing_requirement():
         print(f"image-check: cannot run here: {reason}")
-        sys.exit(0 if arguments.allow_skip else 2)
+        sys.exit(0 if arguments.allow_skip else CANNOT_RUN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` cleans up
     sys.exit(check(arguments.cache_dir))
 
@@ -89,7 +92,10 @@ def check_inside(root: Path) -> None:
     started = time.monotonic()
     instructions = dockerfile.parse((ROOT / "Dockerfile").read_text())
     image_root.mount_system(root)
-    settings = build(root, instructions)
+    try:
+        settings = build(root, instructions)
+    except (dockerfile.DockerfileError, FileNotFoundError, ValueError) as error:
+        sys.exit(f"image-check failed: {error}")
     print(f"image: {image_root.size_bytes(root) / 1e6:.0f} MB in files", flush=True)
     for user in (settings.user, OTHER_USER):
         with image_root.fresh_temporary(root):
@@ -132,7 +138,10 @@ def follow(
         case "RUN":
             environment = {"HOME": "/root", **lent.variables, **settings.variables}
             words = dockerfile.command(instruction)
-            image_root.run(root, settings.user, settings.workdir, words, environment)
+            try:
+                image_root.run(root, settings.user, settings.workdir, words, environment)
+            except subprocess.CalledProcessError as error:
+                raise instruction.error(f"exit status {error.returncode}\n{error.stdout}") from None
             return settings
         case "COPY":
             *sources, target = dockerfile.expand(instruction.text, settings.variables).split()

@@ -148,9 +148,17 @@ def run(
     """Run a command in the root to its end.
 
     Raises:
-        subprocess.CalledProcessError: It failed; its output was shown.
+        subprocess.CalledProcessError: It failed; its output is the error's ``stdout``.
     """
-    subprocess.run(in_root(root, user, workdir, command), env=dict(environment), check=True)
+    subprocess.run(
+        in_root(root, user, workdir, command),
+        env=dict(environment),
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
 
 
 def size_bytes(root: Path) -> int:

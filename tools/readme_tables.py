@@ -1,4 +1,4 @@
-"""Writes README's tables of sources, options and error codes from the code; ``--check`` only compares.
+"""Writes README's tables from the code; with ``--check`` it only compares.
 
 Each table stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``.
 """
@@ -31,8 +31,13 @@ def tables() -> dict[str, str]:
 def fields_table(fields: Iterable[Field]) -> str:
     """Fields of the request."""
     rows = (
-        (" or ".join(f"`{name}`" for name in (field.name, *field.aliases)),)
-        + (field.type, field.default, field.bounds, field.description)
+        (
+            " or ".join(f"`{name}`" for name in (field.name, *field.aliases)),
+            field.type,
+            field.default,
+            field.bounds,
+            field.description,
+        )
         for field in fields
     )
     return markdown(("field", "type", "default", "allowed", "meaning"), rows)

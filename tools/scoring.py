@@ -108,4 +108,5 @@ def read_stm(path: Path) -> tuple[Utterance, ...]:
 def read_rttm(path: Path) -> Annotation:
     """The turns of an RTTM file with one recording."""
     (annotation,) = load_rttm(path).values()
+    assert isinstance(annotation, Annotation)
     return annotation

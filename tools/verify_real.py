@@ -16,15 +16,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
+from huggingface_hub import HfApi
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is re-exported
+    GatedRepoError,
+    HfHubHTTPError,
+    HTTPError,
+)
 
 import config
 from tools import local_worker
 
 THRESHOLDS = {"wer": 0.15, "der": 0.20, "cpwer": 0.20}
-"""On 81 words of conversational speech, where one word is 1.2 points. An envelope shows words and no
-turns, so DER is that of turns made of words: the reference's own words, in even shares of their
+"""On 81 words of conversational speech, where one word is 1.2 points. An envelope shows words and
+no turns, so DER is that of turns made of words: the reference's own words, in even shares of their
 utterances, have a DER of 0.13 against the reference's turns (the diarizer's own turns: 0.052)."""
 
 CACHE = local_worker.ROOT / ".cache" / "parakeet"
@@ -59,7 +63,7 @@ def require_hub() -> None:
         if Path(model).exists():
             continue
         try:
-            huggingface_hub.HfApi().auth_check(model, token=config.HF_TOKEN)
+            HfApi().auth_check(model, token=config.HF_TOKEN)
         except GatedRepoError:
             raise CannotRunError(
                 f"{model} is gated: accept its conditions on its page, and set HF_TOKEN"
@@ -67,7 +71,7 @@ def require_hub() -> None:
         except HfHubHTTPError as error:
             status = error.response.status_code
             raise CannotRunError(f"the model hub answered {status} for {model}") from None
-        except (OSError, huggingface_hub.errors.HTTPError):
+        except (OSError, HTTPError):
             raise CannotRunError(f"the model hub cannot be reached (for {model})") from None
 
 
@@ -83,7 +87,7 @@ def verify(engine_python: Path, own: Path | None) -> bool:
     for envelope in envelopes[1:]:
         print(envelope["text"])
     checkpoint = next((CACHE / "models").glob("*/*.nemo"), Path(config.ASR_MODEL))
-    command = [engine_python, "-m", "tools.attention_check", checkpoint, sample]
+    command: list[str | Path] = [engine_python, "-m", "tools.attention_check", checkpoint, sample]
     attention_ok = subprocess.run(command, cwd=local_worker.ROOT, check=False).returncode == 0
     return scores_ok and attention_ok
 

@@ -44,7 +44,11 @@ class EngineClient:
     """Starts the engine, gives it recordings, and brings it back when it dies."""
 
     def __init__(
-        self, provide_python: ProvidePython, root: Path, settings: EngineSettings, timeouts: Timeouts
+        self,
+        provide_python: ProvidePython,
+        root: Path,
+        settings: EngineSettings,
+        timeouts: Timeouts,
     ) -> None:
         """Start the thread, and in it the engine.
 
@@ -61,6 +65,7 @@ class EngineClient:
         self._timeouts = timeouts
         self._starting: asyncio.Task[EngineProcess] | None = None
         self._start_progress: Progress = Progress("load")
+        self._watches: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
         self._thread.start()
@@ -106,7 +111,9 @@ class EngineClient:
             try:
                 return await engine.hear(job_id, audio, options, note)
             except asyncio.CancelledError:
-                self._loop.create_task(self._kill_if_stuck(engine, job_id))
+                watch = self._loop.create_task(self._kill_if_stuck(engine, job_id))
+                self._watches.add(watch)  # the loop itself holds tasks weakly
+                watch.add_done_callback(self._watches.discard)
                 raise
             except EngineGoneError as error:
                 # A job that only waited behind the one on which the engine died is not to blame.

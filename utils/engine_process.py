@@ -66,6 +66,8 @@ class EngineProcess:
     ready: asyncio.Future[protocol.Message]
     gone: asyncio.Future[None]
     jobs: dict[str, Waiting] = field(default_factory=dict)
+    reading: asyncio.Task[None] | None = None
+    """Held because the loop itself holds tasks weakly."""
     unconfirmed: set[str] = field(default_factory=set)
     """Cancelled jobs that the engine has not let go of yet."""
 
@@ -103,7 +105,7 @@ class EngineProcess:
         loop = asyncio.get_running_loop()
         hello, ready, gone = loop.create_future(), loop.create_future(), loop.create_future()
         engine = cls(process, reader, writer, hello, ready, gone)
-        loop.create_task(engine._read())
+        engine.reading = loop.create_task(engine._read())
         engine.send("start", settings=protocol.settings_to_dict(settings))
         return engine
 
@@ -153,10 +155,9 @@ class EngineProcess:
         self.writer.close()
         gone = EngineGoneError(f"the engine ended with status {self.process.returncode}")
         self.gone.set_result(None)
-        for future in (self.hello, self.ready, *(job.answer for job in self.jobs.values())):
-            if not future.done():
-                future.set_exception(gone)
-                future.exception()  # looked at: nobody may be waiting for it any more
+        self._fail_start(gone)
+        for job in self.jobs.values():
+            fail(job.answer, gone)
 
     def _take(self, message: protocol.Message) -> None:
         kind, job_id = message["type"], message.get("id")
@@ -177,11 +178,16 @@ class EngineProcess:
                 elif kind == "error":
                     job.answer.set_exception(engine_error(message))
 
-    def _fail_start(self, error: EngineError) -> None:
-        for future in (self.hello, self.ready):
-            if not future.done():
-                future.set_exception(error)
-                future.exception()
+    def _fail_start(self, error: Exception) -> None:
+        fail(self.hello, error)
+        fail(self.ready, error)
+
+
+def fail(future: asyncio.Future[Any], error: Exception) -> None:
+    """Let a future that is still open end with this error."""
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # looked at: nobody may be waiting for it any more
 
 
 def engine_command(python: Path, root: Path, descriptor: int) -> Sequence[str]:

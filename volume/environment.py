@@ -1,8 +1,9 @@
 """The models' environment: built beside its place, proved, and published by one rename.
 
 An environment is a folder ``venv-<fingerprint>`` that never changes. It counts as there only when
-it holds ``.ready.json``, which is written last, before the rename. It is never repaired in place: an
-interrupted install that is simply run again ends with success and missing files (measured with uv).
+it holds ``.ready.json``, which is written last, before the rename. It is never repaired in place:
+an interrupted install that is simply run again ends with success and missing files (measured with
+uv).
 """
 
 from __future__ import annotations
@@ -64,13 +65,17 @@ def find(home: Path, lock: Path) -> Path | None:
     return python if (folder / READY).is_file() and python.exists() else None
 
 
-def install(home: Path, lock: Path, tell: Tell) -> Path:
+def install(
+    home: Path, lock: Path, tell: Tell, *, proof: str = PROOF, min_free_bytes: int = MIN_FREE_BYTES
+) -> Path:
     """Make the environment for this lock, and return its interpreter.
 
     Args:
         home: The worker's folder on the volume.
         lock: A requirements file, exact and hashed.
         tell: Called with each step.
+        proof: Python that must run in the environment before it is published.
+        min_free_bytes: What the volume must have free to begin.
 
     Raises:
         InstallError: With what went wrong and what to do.
@@ -78,10 +83,10 @@ def install(home: Path, lock: Path, tell: Tell) -> Path:
     place = home / "venvs" / f"venv-{fingerprint(lock)}"
     place.parent.mkdir(parents=True, exist_ok=True)
     free_bytes = shutil.disk_usage(place.parent).free
-    if free_bytes < MIN_FREE_BYTES:
+    if free_bytes < min_free_bytes:
         raise InstallError(
             f"{place.parent} has {free_bytes / 1e9:.1f} GB free; the models' environment needs "
-            f"{MIN_FREE_BYTES / 1e9:.1f} GB. Enlarge the volume or empty it."
+            f"{min_free_bytes / 1e9:.1f} GB. Enlarge the volume or empty it."
         )
     staging = place.parent / f".staging-{uuid.uuid4().hex}"
     begin = time.monotonic()
@@ -90,12 +95,10 @@ def install(home: Path, lock: Path, tell: Tell) -> Path:
         _run([uv_program(), "venv", "--relocatable", "--python", sys.executable, str(staging)])
         python = staging / "bin" / "python"
         tell("installing torch, NeMo and pyannote.audio (about 4 GB to download)")
-        _run(
-            [uv_program(), "pip", "sync", "--compile-bytecode", "--require-hashes"]
-            + ["--python", str(python), str(lock)]
-        )
+        sync = [uv_program(), "pip", "sync", "--compile-bytecode", "--require-hashes"]
+        _run([*sync, "--python", str(python), str(lock)])
         tell("proving the environment")
-        _run([str(python), "-I", "-c", PROOF])
+        _run([str(python), "-I", "-c", proof])
         _write_ready(staging, lock, time.monotonic() - begin)
         _publish(staging, place)
     finally:
@@ -113,7 +116,7 @@ def uv_program() -> str:
 
 
 def _run(command: Sequence[str]) -> None:
-    """Run a step with an environment of its own: images set PYTHON* variables that would change it."""
+    """Run a step without the PYTHON* variables that images set and that would change it."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_"))}
     environment |= {"UV_LINK_MODE": environment.get("UV_LINK_MODE", "copy"), "NO_VCS_VERSION": "1"}
     environment["PYANNOTE_METRICS_ENABLED"] = "false"

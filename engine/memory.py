@@ -1,0 +1,53 @@
+"""Running out of memory, said in the worker's words."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import torch
+
+from speech.errors import EngineError
+
+# Only the GPU's own allocator has an exception class; these come as a plain RuntimeError from the
+# allocators of the CPU, of cuBLAS and of cuDNN.
+_ALLOCATION_FAILED: Final = (
+    "can't allocate memory",
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+
+
+@contextmanager
+def reporting_out_of_memory(what_helps: str) -> Iterator[None]:
+    """Turn every failure to allocate memory into an ``EngineError``.
+
+    The models can serve the next recording afterwards.
+
+    Args:
+        what_helps: What the caller can do, for the end of the message.
+
+    Raises:
+        EngineError: ``engine_out_of_memory``.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        if isinstance(error, RuntimeError) and not _is_allocation_failure(error):
+            raise
+        traceback.clear_frames(error.__traceback__)  # they hold the tensors that filled the memory
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise EngineError(
+            "engine_out_of_memory",
+            f"the recording needs more memory than there is; {what_helps}",
+        ) from error
+
+
+def _is_allocation_failure(error: RuntimeError) -> bool:
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return any(text in str(error) for text in _ALLOCATION_FAILED)

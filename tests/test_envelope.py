@@ -1,0 +1,183 @@
+"""The shape of answers."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech import envelope
+from speech.errors import CODES, RequestError, WorkerError
+from speech.types import (
+    Char,
+    LabelledWord,
+    Result,
+    Segment,
+    SpeakerSummary,
+    TimestampLevel,
+)
+from tests import strategies
+
+LEVELS: tuple[TimestampLevel, ...] = ("word", "segment", "char")
+
+RESULT = Result(
+    text="Hello?",
+    duration_s=30.00049,
+    words=(LabelledWord("Hello?", 6.72049, 7.1195, 0.98765432, "SPEAKER_00", 0.93),),
+    segments=(Segment("Hello?", 6.72049, 7.1195, "SPEAKER_00"),),
+    chars=(Char("Hello", 6.72049, 7.04), Char("?", 7.04, 7.1195)),
+    speakers=(SpeakerSummary("SPEAKER_00", 12.4001, 7),),
+    diarized=True,
+    timestamps=LEVELS,
+    attention="full",
+    models={"asr": "a-model@1"},
+    timings_s={"total": 1.23456},
+    warnings=("Quiet.",),
+)
+
+
+@st.composite
+def results(draw: st.DrawFn) -> Result:
+    hearing = draw(strategies.hearings())
+    words = draw(strategies.labelled_words())
+    return Result(
+        text=hearing.transcript.text,
+        duration_s=draw(st.floats(0, 1e5)),
+        words=words,
+        segments=tuple(Segment(w.text, w.start_s, w.end_s, w.speaker) for w in words),
+        chars=hearing.transcript.chars,
+        speakers=tuple(SpeakerSummary(name, 1.0, 1) for name in strategies.SPEAKERS),
+        diarized=draw(st.booleans()),
+        timestamps=tuple(draw(st.sets(st.sampled_from(LEVELS)))),
+        attention=hearing.transcript.attention,
+        models=hearing.models,
+        timings_s=hearing.timings_s,
+        warnings=hearing.warnings,
+    )
+
+
+def test_a_success() -> None:
+    assert envelope.success(RESULT) == {
+        "success": True,
+        "text": "Hello?",
+        "duration": 30.0,
+        "language": None,
+        "timestamps": {
+            "word": [
+                {
+                    "word": "Hello?",
+                    "start": 6.72,
+                    "end": 7.12,
+                    "confidence": 0.9877,
+                    "speaker": "SPEAKER_00",
+                    "speaker_confidence": 0.93,
+                }
+            ],
+            "segment": [{"text": "Hello?", "start": 6.72, "end": 7.12, "speaker": "SPEAKER_00"}],
+            "char": [
+                {"char": "Hello", "start": 6.72, "end": 7.04},
+                {"char": "?", "start": 7.04, "end": 7.12},
+            ],
+        },
+        "speakers": [{"id": "SPEAKER_00", "talk_time": 12.4, "turns": 7}],
+        "attention": "full",
+        "models": {"asr": "a-model@1"},
+        "timings": {"total": 1.235},
+        "warnings": ["Quiet."],
+    }
+
+
+def test_without_diarization_nothing_is_said_of_speakers() -> None:
+    shown = envelope.success(replace(RESULT, diarized=False))
+    assert shown["speakers"] == []
+    assert "speaker" not in json.dumps(shown["timestamps"])
+
+
+def test_diarization_that_found_nobody_says_so() -> None:
+    word = replace(RESULT.words[0], speaker=None, speaker_confidence=None)
+    shown: dict[str, Any] = envelope.success(replace(RESULT, words=(word,), speakers=()))
+    assert shown["speakers"] == []
+    (shown_word,) = shown["timestamps"]["word"]
+    assert (shown_word["speaker"], shown_word["speaker_confidence"]) == (None, None)
+
+
+@given(results())
+def test_every_success_is_json_and_has_what_was_asked_for(result: Result) -> None:
+    shown: dict[str, Any] = envelope.success(result)
+    size_bytes = envelope.check_size(shown, 1 << 30)
+    wire = json.dumps(shown, ensure_ascii=False).encode()
+    assert len(wire) == size_bytes
+    assert json.loads(wire) == shown
+    assert set(shown["timestamps"]) == set(result.timestamps)
+    for level in shown["timestamps"].values():
+        for item in level:
+            assert item["start"] <= item["end"]
+            assert ("speaker" in item) == (result.diarized and "char" not in item)
+    if "word" in result.timestamps:
+        assert [item["word"] for item in shown["timestamps"]["word"]] == [
+            word.text for word in result.words
+        ]
+    assert shown["text"] == result.text
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_json_cannot_express_is_an_internal_error(bad: float) -> None:
+    for result in (
+        replace(RESULT, words=(replace(RESULT.words[0], confidence=bad),)),
+        replace(RESULT, chars=(Char("x", bad, 1.0),)),
+        replace(RESULT, timings_s={"total": bad}),
+    ):
+        with pytest.raises(WorkerError) as raised:
+            envelope.check_size(envelope.success(result), 1 << 30)
+        assert raised.value.code == "internal_error"
+
+
+@pytest.mark.parametrize("bad", [b"bytes", {1, 2}, "\ud800"])
+def test_what_is_not_json_at_all_is_an_internal_error(bad: object) -> None:
+    with pytest.raises(WorkerError) as raised:
+        envelope.check_size({"text": bad}, 1 << 30)
+    assert raised.value.code == "internal_error"
+
+
+def test_the_size_counts_bytes_not_characters() -> None:
+    answer = {"text": "ü" * 100}
+    size_bytes = len('{"text": ""}') + 200
+    assert envelope.check_size(answer, size_bytes) == size_bytes
+    with pytest.raises(WorkerError) as raised:
+        envelope.check_size(answer, size_bytes - 1)
+    assert raised.value.code == "result_too_large"
+    assert not raised.value.retryable
+    assert str(size_bytes) in raised.value.message
+    assert str(size_bytes - 1) in raised.value.message
+    assert '"timestamps"' in raised.value.message
+
+
+@pytest.mark.parametrize("retryable", [False, True])
+def test_a_failure(retryable: bool) -> None:
+    error = WorkerError("source_forbidden", "The URL has expired.", retryable=retryable)
+    assert envelope.failure(error) == {
+        "success": False,
+        "error": "The URL has expired.",
+        "error_code": "source_forbidden",
+        "message": "The URL has expired.",
+        "retryable": retryable,
+    }
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_no_failure_is_without_a_text(code: str) -> None:
+    """An empty error would be a success to RunPod."""
+    shown = envelope.failure(WorkerError(code, ""))
+    assert shown["error"] == shown["message"] == CODES[code]
+
+
+def test_what_runpod_leaves_of_a_failure_explains_it() -> None:
+    shown = envelope.failure(RequestError('"start" must be at least 0, not -1.'))
+    assert isinstance(shown.pop("error"), str)
+    assert shown["error_code"] == "invalid_input"
+    assert shown["message"] == '"start" must be at least 0, not -1.'
