@@ -75,9 +75,9 @@ MAX_AUDIO_S = _number("PARAKEET_MAX_AUDIO_S", 3 * 3600)
 DOWNLOAD_TIMEOUT_S = _number("PARAKEET_DOWNLOAD_TIMEOUT_S", 900)
 """For a whole download."""
 DECODE_TIMEOUT_S = _number("PARAKEET_DECODE_TIMEOUT_S", 900)
-MAX_RESULT_BYTES = int(_number("PARAKEET_MAX_RESULT_BYTES", 10 << 20))
+MAX_RESULT_BYTES = int(_number("PARAKEET_MAX_RESULT_BYTES", 10e6))
 """RunPod's limit for /run is 10 MB; a larger result is lost there without a word."""
-MAX_SYNC_RESULT_BYTES = int(_number("PARAKEET_MAX_SYNC_RESULT_BYTES", 20 << 20))
+MAX_SYNC_RESULT_BYTES = int(_number("PARAKEET_MAX_SYNC_RESULT_BYTES", 20e6))
 """RunPod's limit for /runsync is 20 MB."""
 ALLOWED_PRIVATE_HOSTS = tuple(_text("PARAKEET_ALLOWED_PRIVATE_HOSTS", "").split())
 """host:port pairs, apart by spaces, that may be private: an S3 server of one's own."""
@@ -96,4 +96,4 @@ PROGRESS_INTERVAL_S = _number("PARAKEET_PROGRESS_INTERVAL_S", 2)
 WORK_DIR = Path(_text("PARAKEET_WORK_DIR", _text("TMPDIR", "/tmp"))) / "parakeet-jobs"
 """One directory a job, on local disk."""
 FFMPEG = _optional("PARAKEET_FFMPEG")
-"""The ffmpeg program; None takes the one on the PATH, else the one of the imageio-ffmpeg package."""
+"""The ffmpeg program; None takes the one on the PATH, else that of the imageio-ffmpeg package."""

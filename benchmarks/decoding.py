@@ -69,5 +69,5 @@ def decode(path: Path, folder: Path) -> list[float]:
 
 def ffmpeg() -> str:
     """The program that the worker itself would use."""
-    code = "from utils import audio; print(audio.ffmpeg_program())"
+    code = "from utils import ffmpeg_process; print(ffmpeg_process.find_program())"
     return subprocess.check_output([worker_python(), "-c", code], cwd=ROOT, text=True).strip()

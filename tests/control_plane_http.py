@@ -214,8 +214,14 @@ async def job_stream(request: web.Request) -> web.Response:
 
 
 async def events(request: web.Request) -> web.Response:
-    """GET /_events."""
-    return web.json_response(request.app[QUEUE].events)
+    """GET /_events?NAME=VALUE...: the events with these values, in order."""
+    wanted = request.query.items()
+    found = [
+        event
+        for event in request.app[QUEUE].events
+        if all(str(event.get(name)) == value for name, value in wanted)
+    ]
+    return web.json_response(found)
 
 
 async def set_faults(request: web.Request) -> web.Response:

@@ -11,18 +11,24 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# A module may import modules of strictly lower rank, and of its own package only where ALLOWED
-# says so. That is the whole rule: no stage imports another stage.
+# A module may import modules of strictly lower rank only. Stages share a rank: none imports another.
 RANKS = {
     "config": 0,
     "speech.types": 0,
     "speech.errors": 0,
     "speech.protocol": 1,
     "speech.timeline": 1,
-    "speech.labelling": 1,
-    "speech.segments": 1,
+    "speech.activity": 1,
+    "speech.sentences": 1,
+    "speech.labelling": 2,
+    "speech.segments": 2,
     "speech.envelope": 1,
-    "utils.validation": 2,
+    "utils.request_fields": 2,
+    "utils.validation": 3,
+    "utils.http_answers": 2,
+    "utils.container_ends": 2,
+    "utils.ffmpeg_log": 2,
+    "utils.ffmpeg_process": 2,
     "utils.addresses": 2,
     "utils.inline": 3,
     "utils.download": 3,
@@ -34,7 +40,8 @@ RANKS = {
     "utils.engine_client": 4,
     "engine.words": 2,
     "engine.attention": 2,
-    "engine.weights": 2,
+    "engine.checksums": 2,
+    "engine.weights": 3,
     "engine.memory": 2,
     "engine.small_resnet": 2,
     "engine.parakeet": 3,
@@ -52,7 +59,7 @@ STDLIB = set(sys.stdlib_module_names)
 
 # What each package may take from elsewhere. Nothing here: the standard library only.
 THIRD_PARTY = {
-    "utils": {"aiohttp", "aiohttp_retry", "boto3", "botocore", "ffmpeg", "imageio_ffmpeg"},
+    "utils": {"aiohttp", "aiohttp_retry", "yarl", "boto3", "botocore", "ffmpeg", "imageio_ffmpeg"},
     "engine": {
         "torch", "torchaudio", "numpy", "soundfile", "nemo", "pyannote", "omegaconf", "lightning",
         "huggingface_hub", "safetensors",
@@ -144,7 +151,7 @@ def test_config_is_imported_whole() -> None:
 def test_files_and_functions_stay_short() -> None:
     for name, path in MODULES.items():
         text = path.read_text()
-        assert len(text.splitlines()) <= 280, f"{name} has grown too long: split it"
+        assert len(text.splitlines()) <= 260, f"{name} has grown too long: split it"
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.body[0].lineno + 1

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import os
 import subprocess
 import threading
@@ -426,6 +428,36 @@ def test_cancelling_kills_ffmpeg_and_its_children(tone: Path, tmp_path: Path) ->
 
     asyncio.run(run())
     wait_until_dead([int(pid) for pid in pids.read_text().split()])
+
+
+def processes_of(directory: Path) -> list[int]:
+    """Those whose command line names the directory."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(directory).encode() in process.read_bytes():
+                found.append(int(process.parent.name))
+    return found
+
+
+def test_cancelling_at_any_moment_of_the_start_leaves_nothing(tone: Path, tmp_path: Path) -> None:
+    program, _ = hanging_program(tmp_path)
+    file = MediaFile(tone, tone.stat().st_size)
+
+    async def run(steps: int) -> None:
+        task = asyncio.create_task(
+            audio.decode(file, tmp_path, Options(), report_nothing, program=program)
+        )
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=20)
+        assert task.cancelled()
+
+    for steps in range(12):
+        asyncio.run(run(steps))
+        wait_until_dead(processes_of(tmp_path))
+    gc.collect()  # a pipe that was left open warns here, and warnings are errors
 
 
 def test_ffmpeg_sees_none_of_the_workers_secrets(

@@ -44,7 +44,7 @@ RESULT = Result(
 @st.composite
 def results(draw: st.DrawFn) -> Result:
     hearing = draw(strategies.hearings())
-    words = draw(strategies.labelled_words())
+    words = draw(strategies.labelled_words(max_size=6))
     return Result(
         text=hearing.transcript.text,
         duration_s=draw(st.floats(0, 1e5)),

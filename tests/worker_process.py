@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from tests.control_plane_state import FINAL, Json, Rules
 from tests.environments import ROOT
 
 T = TypeVar("T")
-POLL_INTERVAL_S = 0.05
+POLL_INTERVAL_S = 0.1
 START_TIMEOUT_S = 120.0
 """A worker has to import the runpod package, several seconds on a busy machine."""
 
@@ -99,9 +100,8 @@ class Endpoint:
 
     def events(self, kind: str, **wanted: Any) -> list[Json]:
         """The events of a kind that have these values, in order."""
-        found = request_json(f"{self.url}/_events")[1]
-        wanted["kind"] = kind
-        return [event for event in found if wanted.items() <= event.items()]
+        query = urllib.parse.urlencode({"kind": kind, **wanted})
+        return list(request_json(f"{self.url}/_events?{query}")[1])
 
     def event(self, kind: str, timeout_s: float = 60, **wanted: Any) -> Json:
         """Wait for an event and give the first one."""

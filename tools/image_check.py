@@ -58,21 +58,22 @@ def check(cache: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one check at a time; the kernel frees it in any case
         suite = base_suite(dockerfile.parse((ROOT / "Dockerfile").read_text())[0])
         base, root = cache / f"{suite}.tar", cache / "root"
-        started = time.monotonic()
-        if not base.exists():
-            image_root.make_base(suite, base)
-            report(f"debootstrap of {suite}", started)
-        shutil.rmtree(root, ignore_errors=True)  # of a check that was killed
         try:
+            if root.exists():  # of a check that was killed
+                shutil.rmtree(root)
+            if not base.exists():
+                started = time.monotonic()
+                image_root.make_base(suite, base)
+                report(f"debootstrap of {suite}", started)
             image_root.unpack(base, root)
             inside = [sys.executable, "-m", "tools.image_check", "--inside", str(root.resolve())]
-            return subprocess.run(
-                [*image_root.NAMESPACES, *inside], cwd=ROOT, check=False
-            ).returncode
+            command = [*image_root.NAMESPACES, *inside]
+            return subprocess.run(command, cwd=ROOT, check=False).returncode
         except KeyboardInterrupt:
             return 130
         finally:
-            shutil.rmtree(root)
+            if root.exists():
+                shutil.rmtree(root)
 
 
 def base_suite(first: dockerfile.Instruction) -> str:

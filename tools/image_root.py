@@ -15,7 +15,10 @@ from pathlib import Path
 
 from tools import host_settings
 
-NAMESPACES = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child")
+NAMESPACES = (
+    *("setpriv", "--pdeathsig", "KILL"),  # a check that is killed takes everything with it
+    *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"),
+)
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _SLIM = ("doc", "info", "locale", "man", "groff", "lintian/overrides", "linda")
 """Folders of /usr/share that Debian's -slim images leave out, copyright files excepted."""
@@ -25,7 +28,7 @@ def missing_requirement() -> str | None:
     """Why this machine cannot make a root, in one line; None where it can."""
     if os.geteuid() != 0:
         return "only root may make a root directory of another system (chroot, mount)"
-    for program in ("debootstrap", "unshare", "chroot", "tar"):
+    for program in ("debootstrap", "setpriv", "unshare", "chroot", "tar"):
         if shutil.which(program) is None:
             return f"{program} is not installed"
     tried = subprocess.run([*NAMESPACES, "true"], capture_output=True, text=True, check=False)

@@ -227,7 +227,7 @@ OPTIONS: tuple[Field, ...] = (
         default="auto",
         bounds=", ".join(ATTENTIONS),
         description="The speech model's attention: full is the most accurate, local takes "
-        "recordings that do not fit in memory; auto decides by length and memory.",
+        "long recordings; auto takes full up to 24 minutes and local beyond.",
         read=read_attention,
     ),
     Field(

@@ -1,0 +1,1 @@
+"""Training of the demonstration models on synthetic speech."""
