@@ -27,7 +27,9 @@ lint: $(DEV)/.done ## Format check, ruff, mypy --strict, and the linters of the 
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
-	$(DEV)/bin/python -m tools.lint_files
+	$(DEV)/bin/hadolint Dockerfile
+	$(DEV)/bin/shellcheck tools/*.sh .ci/run
+	$(DEV)/bin/python -m tools.readme_tables --check
 
 format: $(DEV)/.done ## Format the code
 	$(DEV)/bin/ruff format .

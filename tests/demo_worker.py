@@ -25,7 +25,7 @@ from tests.environments import (
 )
 from tests.worker_process import Endpoint, WorkerProcess, wait_for
 
-JOB_TIMEOUT_S: Final = 400.0
+JOB_TIMEOUT_S: Final = 900.0
 """For a job that may have to wait for the start of an engine: imports take most of a minute on a
 busy machine."""
 STAGES: Final = ("install", "load", "download", "decode", "queue", "transcribe", "diarize", "label")

@@ -14,7 +14,7 @@ from tests.demo_worker import command, conversation_base64, variables, work_file
 from tests.s3_server import Bucket
 from tests.worker_process import request_json, wait_for
 
-RUN_TIMEOUT_S = 400
+RUN_TIMEOUT_S = 900
 
 
 def environment(directory: Path, bucket: Bucket) -> dict[str, str]:

@@ -32,9 +32,10 @@ def plain(text: str) -> str:
 
 
 def test_run_transcribes_a_base64_recording(shared_worker: DemoWorker) -> None:
-    job = shared_worker.endpoint.run({"audio_base64": conversation_base64()})
-    output = shared_worker.completed(job)
     reference = conversation_reference()
+    payload = {"audio_base64": conversation_base64(), "num_speakers": len(reference["speakers"])}
+    job = shared_worker.endpoint.run(payload)
+    output = shared_worker.completed(job)
     spoken = " ".join(turn["text"] for turn in reference["turns"])
     assert output["success"] is True
     # That this recording was heard, in this order. How well, tests/test_demo_speech.py measures.
@@ -44,6 +45,7 @@ def test_run_transcribes_a_base64_recording(shared_worker: DemoWorker) -> None:
     assert " ".join(word["word"] for word in words) == output["text"]
     assert len({word["speaker"] for word in words}) == len(reference["speakers"])
     assert {speaker["id"] for speaker in output["speakers"]} == {w["speaker"] for w in words}
+    assert output["warnings"] == []
     assert shared_worker.stages(job)
 
 

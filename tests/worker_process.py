@@ -27,7 +27,7 @@ from tests.environments import ROOT
 
 T = TypeVar("T")
 POLL_INTERVAL_S = 0.1
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 300.0
 """A worker has to import the runpod package, several seconds on a busy machine."""
 
 

@@ -7,6 +7,7 @@ the words, so that a recogniser can learn them.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 
@@ -99,12 +100,34 @@ LEXICON: tuple[str, ...] = tuple(
     sorted(set(re.findall(r"[A-Za-z]+", re.sub(r"<\w+>", " ", " ".join(_RULES.values())))))
 )
 
-#: The sentences that the grammar has only one form of, as ``sentence`` writes them.
-FIXED: frozenset[str] = frozenset(
-    alternative[0].upper() + alternative[1:]
+
+def _count(text: str) -> int:
+    """How many forms a text with rules in it has."""
+    rules = re.findall(r"<(\w+)>", text)
+    return math.prod(sum(map(_count, _ALTERNATIVES[rule])) for rule in rules)
+
+
+def _forms(text: str) -> list[str]:
+    """All forms of a text with rules in it."""
+    rule = re.search(r"<(\w+)>", text)
+    if rule is None:
+        return [text]
+    return [
+        form
+        for alternative in _ALTERNATIVES[rule.group(1)]
+        for form in _forms(text.replace(rule.group(), alternative, 1))
+    ]
+
+
+_FEW_FORMS = 30
+
+#: The sentences of templates that have few forms, as ``sentence`` writes them.
+RARE: frozenset[str] = frozenset(
+    form[0].upper() + form[1:]
     for alternatives in _ALTERNATIVES.values()
     for alternative in alternatives
-    if "<" not in alternative and alternative[-1] in ".?"
+    if alternative[-1] in ".?" and _count(alternative) <= _FEW_FORMS
+    for form in _forms(alternative)
 )
 
 

@@ -44,10 +44,11 @@ class Clip:
 def is_for_evaluation(sentence: str) -> bool:
     """Whether a sentence is kept out of training. Decided by its text alone.
 
-    Sentences with only one form are in training: without them their words would be missing.
+    Sentences of templates with few forms are all in training: a recogniser that has heard "I am a
+    little tired today." and three more of the kind, and never the fifth, writes one of the four.
     """
     return (
-        sentence not in grammar.FIXED
+        sentence not in grammar.RARE
         and len(sentence.split()) >= _EVALUATION_WORDS
         and zlib.crc32(sentence.encode()) % _EVALUATION_SHARE == 0
     )

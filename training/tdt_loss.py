@@ -14,12 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import torch
 
-_IMPOSSIBLE = -1e30
+from training.tdt_lattice import IMPOSSIBLE, backward, forward
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,91 +87,6 @@ def cells(constraints: list[Constraints], frames: npt.NDArray[np.int64]) -> Cell
     )
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator] # numba has no types
-def _logaddexp(a: float, b: float) -> float:
-    if a < b:
-        a, b = b, a
-    if b <= _IMPOSSIBLE / 2:
-        return a
-    return a + np.log1p(np.exp(b - a))
-
-
-@numba.njit(cache=True)  # type: ignore[untyped-decorator] # numba has no types
-def _after_blank(u: int, t: int, d: int, frames: int, columns: Any) -> int:
-    """The cell that a blank of duration d leads to from (t, u), or -1."""
-    first, last, offset = columns
-    if d == 0:
-        return -1
-    if t + d <= last[u]:
-        return int(offset[u] + t + d - first[u])
-    at_end = u == len(offset) - 2 and t + d == frames
-    return int(offset[-1]) if at_end else -1
-
-
-@numba.njit(cache=True)  # type: ignore[untyped-decorator] # numba has no types
-def _after_token(u: int, t: int, d: int, longest: Any, columns: Any) -> int:
-    """The cell that token u with duration d leads to from (t, u), or -1."""
-    first, last, offset = columns
-    if u == len(longest) or d > longest[u] or t + d < first[u + 1] or t + d > last[u + 1]:
-        return -1
-    return int(offset[u + 1] + t + d - first[u + 1])
-
-
-@numba.njit(cache=True)  # type: ignore[untyped-decorator] # numba has no types
-def _forward(scores: Any, rules: Any, columns: Any, frames: int, durations: Any) -> Any:
-    """The log-probability of arriving in each cell; the last value is that of the end."""
-    blank, label, duration = scores
-    cost_at, cost_to, longest = rules
-    first, last, offset = columns
-    alpha = np.full(len(blank) + 1, _IMPOSSIBLE)
-    alpha[0] = 0.0
-    for u in range(len(longest) + 1):
-        for t in range(first[u], last[u] + 1):
-            cell = offset[u] + t - first[u]
-            for i in range(len(durations)):
-                arrived = alpha[cell] + duration[cell, i]
-                target = _after_blank(u, t, durations[i], frames, columns)
-                if target >= 0:
-                    alpha[target] = _logaddexp(alpha[target], arrived + blank[cell])
-                target = _after_token(u, t, durations[i], longest, columns)
-                if target >= 0:
-                    cost = cost_at[u, t] + cost_to[u, t + durations[i]]
-                    alpha[target] = _logaddexp(alpha[target], arrived + label[cell] + cost)
-    return alpha
-
-
-@numba.njit(cache=True)  # type: ignore[untyped-decorator] # numba has no types
-def _backward(
-    scores: Any, rules: Any, columns: Any, frames: int, durations: Any, alpha: Any, gradients: Any
-) -> None:
-    """Subtract each arc's share of the probability from the gradients of what it used."""
-    blank, label, duration = scores
-    cost_at, cost_to, longest = rules
-    first, last, offset = columns
-    d_blank, d_label, d_duration = gradients
-    beta = np.full(len(alpha), _IMPOSSIBLE)
-    beta[-1] = 0.0
-    for u in range(len(longest), -1, -1):
-        for t in range(last[u], first[u] - 1, -1):
-            cell = offset[u] + t - first[u]
-            for i in range(len(durations)):
-                target = _after_blank(u, t, durations[i], frames, columns)
-                if target >= 0:
-                    arc = blank[cell] + duration[cell, i] + beta[target]
-                    beta[cell] = _logaddexp(beta[cell], arc)
-                    share = np.exp(min(alpha[cell] + arc - alpha[-1], 0.0))
-                    d_blank[cell] -= share
-                    d_duration[cell, i] -= share
-                target = _after_token(u, t, durations[i], longest, columns)
-                if target >= 0:
-                    cost = cost_at[u, t] + cost_to[u, t + durations[i]]
-                    arc = label[cell] + duration[cell, i] + cost + beta[target]
-                    beta[cell] = _logaddexp(beta[cell], arc)
-                    share = np.exp(min(alpha[cell] + arc - alpha[-1], 0.0))
-                    d_label[cell] -= share
-                    d_duration[cell, i] -= share
-
-
 def _clip(
     scores: list[npt.NDArray[np.float64]],
     rules: Constraints,
@@ -192,10 +106,10 @@ def _clip(
     costs = (rules.cost_at, rules.cost_to, rules.longest)
     if first[0] > last[0]:
         return float("inf")
-    alpha = _forward(tuple(scores), costs, columns, frames, durations)
-    if alpha[-1] <= _IMPOSSIBLE / 2:
+    alpha = forward(tuple(scores), costs, columns, frames, durations)
+    if alpha[-1] <= IMPOSSIBLE / 2:
         return float("inf")
-    _backward(tuple(scores), costs, columns, frames, durations, alpha, tuple(gradients))
+    backward(tuple(scores), costs, columns, frames, durations, alpha, tuple(gradients))
     return -float(alpha[-1])
 
 
@@ -203,7 +117,7 @@ class _Lattice(torch.autograd.Function):
     """The sum over paths, with the gradient that the forward pass has already found."""
 
     @staticmethod
-    def forward(  # type: ignore[override] # the arguments are this function's own
+    def forward(
         ctx: Any,
         blank: torch.Tensor,
         label: torch.Tensor,
@@ -237,9 +151,7 @@ class _Lattice(torch.autograd.Function):
         return torch.from_numpy(losses).float()
 
     @staticmethod
-    def backward(  # type: ignore[override] # one gradient
-        ctx: Any, grad: torch.Tensor
-    ) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         blank, label, duration = ctx.saved_tensors
         scale = grad[ctx.clip]
         return scale * blank, scale * label, scale[:, None] * duration, None, None, None, None
@@ -273,7 +185,7 @@ def tdt_loss(
     norm = torch.logsumexp(vocabulary, -1) + sigma
     padded = torch.nn.functional.pad(labels, (0, 1))
     label = vocabulary.gather(1, padded[layout.clip, layout.column][:, None])[:, 0] - norm
-    losses: torch.Tensor = _Lattice.apply(
+    losses: torch.Tensor = _Lattice.apply(  # type: ignore[no-untyped-call] # torch has no type
         vocabulary[:, -1] - norm,
         label,
         torch.log_softmax(duration, -1),

@@ -1,7 +1,8 @@
 """The voices that espeak-ng speaks with, and which of them no training ever hears.
 
 A voice of espeak-ng is a language (the accent) and a variant (the speaker). Whispering, robotic,
-strongly echoing and joke variants are left out, and of variants that sound the same all are on one side.
+strongly echoing and joke variants are left out, and of variants that sound the same all are on one
+side.
 """
 
 from __future__ import annotations
