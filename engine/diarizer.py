@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,9 @@ _STEPS: Final = {
     "embeddings": (0.1, 0.99),
     "discrete_diarization": (0.99, 1.0),
 }
+
+_TOO_FEW_EMBEDDINGS: Final = re.compile(r"n_samples=(\d+) should be >= n_clusters")
+"""What scikit-learn's KMeans says."""
 
 Samples = np.ndarray[tuple[int], np.dtype[np.float32]]
 
@@ -115,6 +119,25 @@ class Diarizer:
         return found, _count_warnings(speakers, num_speakers, min_speakers, max_speakers)
 
     def _run(self, samples: Samples, hook: Callable[..., None], **speakers: int | None) -> Any:
+        """Run the pipeline; if it cannot make so many speakers, with as many as it can.
+
+        Where its own count is not what was asked for, pyannote clusters with k-means, which refuses
+        to make more clusters than there are embeddings: up to three in a clip of 10 s.
+        """
+        try:
+            return self._apply(samples, hook, **speakers)
+        except ValueError as error:
+            few = _TOO_FEW_EMBEDDINGS.search(str(error))
+            if few is None:
+                raise
+            most = int(few[1])
+            lowered = {
+                name: most if wanted and name != "max_speakers" else wanted
+                for name, wanted in speakers.items()
+            }
+        return self._apply(samples, hook, **lowered)
+
+    def _apply(self, samples: Samples, hook: Callable[..., None], **speakers: int | None) -> Any:
         finite = np.where(np.isfinite(samples), samples, np.float32(0.0))
         waveform = torch.from_numpy(finite).unsqueeze(0)
         file = {"waveform": waveform, "sample_rate": SAMPLE_RATE_HZ, "uri": "recording"}

@@ -39,6 +39,6 @@ def shared_worker(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(scope="session")
 def long_recording(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The key of a recording in the bucket that keeps the engine busy for a while."""
-    path = repeat_conversation(tmp_path_factory.mktemp("long") / "long.flac", times=8)
+    path = repeat_conversation(tmp_path_factory.mktemp("long") / "long.flac", times=4)
     bucket.put("long.flac", path.read_bytes())
     return "long.flac"

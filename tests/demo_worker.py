@@ -44,6 +44,10 @@ class DemoWorker:
         found = wait_for("an engine", lambda: self.process.descendants("engine/__main__.py"), 60)
         return found[0]
 
+    def run(self, payload: object, timeout_s: float = JOB_TIMEOUT_S) -> str:
+        """Submit a job that the control plane ends after ``timeout_s``, and give its id."""
+        return self.endpoint.run(payload, executionTimeout=round(1000 * timeout_s))
+
     def finished(self, job: str) -> dict[str, Any]:
         """Wait until the job has ended, and give its view."""
         return self.endpoint.finished(job, JOB_TIMEOUT_S)

@@ -40,15 +40,26 @@ MAX_WDER = 0.02
 
 
 @pytest.fixture(scope="module")
-def diarizer(tmp_path_factory: pytest.TempPathFactory) -> Diarizer:
-    directory = tmp_path_factory.mktemp("community-1")
-    build_directory(directory)
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("community-1")
+    build_directory(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def diarizer(directory: Path) -> Diarizer:
+    """Hears the whole sample: 21 chunks of 10 s."""
+    return replaying(directory, chunks=21)
+
+
+def replaying(directory: Path, chunks: int) -> Diarizer:
+    """A diarizer whose networks answer with the recordings of the first chunks."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pyannote.audio import Pipeline
 
         pipeline: Any = Pipeline.from_pretrained(directory)
-    replay(pipeline)
+    replay(pipeline, chunks)
     return Diarizer(pipeline)
 
 
@@ -110,14 +121,14 @@ def save_network(network: Any, path: Path) -> None:
     torch.save(checkpoint, path)
 
 
-def replay(pipeline: Any) -> None:
+def replay(pipeline: Any, chunks: int) -> None:
     """Let the two networks answer with what the published ones said."""
     folder = RECORDED / "02_pyannote_sample"
     segmentations = SlidingWindowFeature(
-        np.load(folder / "segmentations.npz")["segmentations"],
+        np.load(folder / "segmentations.npz")["segmentations"][:chunks],
         SlidingWindow(start=0.0, duration=10.0, step=1.0),
     )
-    embeddings = np.load(folder / "raw_embeddings.npz")["embeddings"]
+    embeddings = np.load(folder / "raw_embeddings.npz")["embeddings"][:chunks]
 
     def get_segmentations(_self: Any, _file: Any, hook: Any = None) -> SlidingWindowFeature:
         assert hook is not None
@@ -222,6 +233,18 @@ def test_a_number_that_cannot_be_reached_is_a_warning(diarizer: Diarizer) -> Non
     diarization, said = diarizer.diarize(read_sample(), num_speakers=6)
     assert count(diarization) < 6
     assert said == (f"num_speakers was 6, but {count(diarization)} speakers were found",)
+
+
+def test_more_speakers_than_a_short_clip_has_embeddings_are_a_warning(directory: Path) -> None:
+    """pyannote raises an error from its clustering here."""
+    clip = read_sample()[: 10 * RATE_HZ]
+    diarizer = replaying(directory, chunks=1)
+    diarization, said = diarizer.diarize(clip, num_speakers=6)
+    assert count(diarization) == 2
+    assert said == ("num_speakers was 6, but 2 speakers were found",)
+    diarization, said = diarizer.diarize(clip, min_speakers=6)
+    assert count(diarization) == 2
+    assert said == ("min_speakers was 6, but 2 speakers were found",)
 
 
 def test_words_get_their_speakers(found: Diarization) -> None:

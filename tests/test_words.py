@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.words import Token, is_punctuation, join, words_and_chars
 from speech.types import Char, Word
 
 FRAME_S = 0.08
+untimed = settings(deadline=None)
 PIECES = (
     "▁",
     "▁the",
@@ -53,6 +54,7 @@ def say(*emissions: tuple[str, int, int], duration_s: float = 100.0) -> tuple[Wo
     return run([Token(piece, frame, n, 1.0) for piece, frame, n in emissions], duration_s)[0]
 
 
+@untimed
 @given(utterances())
 def test_words_are_in_order_without_overlap_and_within_the_recording(
     utterance: tuple[list[Token], float],
@@ -63,6 +65,7 @@ def test_words_are_in_order_without_overlap_and_within_the_recording(
     assert all(a.end_s <= b.start_s for a, b in pairwise(words))
 
 
+@untimed
 @given(utterances())
 def test_no_character_is_lost_or_made_up(utterance: tuple[list[Token], float]) -> None:
     tokens, duration_s = utterance
@@ -73,6 +76,7 @@ def test_no_character_is_lost_or_made_up(utterance: tuple[list[Token], float]) -
     assert all(word.text and not set(word.text) & set(" ▁") for word in words)
 
 
+@untimed
 @given(utterances())
 def test_chars_are_in_order_and_within_their_words(utterance: tuple[list[Token], float]) -> None:
     tokens, duration_s = utterance
@@ -88,12 +92,14 @@ def test_chars_are_in_order_and_within_their_words(utterance: tuple[list[Token],
     assert all(a.end_s <= b.start_s for a, b in pairwise(chars))
 
 
+@untimed
 @given(utterances())
 def test_only_a_first_or_last_word_is_punctuation(utterance: tuple[list[Token], float]) -> None:
     words, _ = run(*utterance)
     assert not [word for word in words[1:-1] if is_punctuation(word.text)]
 
 
+@untimed
 @given(utterances())
 def test_confidence_is_that_of_one_of_the_tokens(utterance: tuple[list[Token], float]) -> None:
     tokens, duration_s = utterance
@@ -101,6 +107,7 @@ def test_confidence_is_that_of_one_of_the_tokens(utterance: tuple[list[Token], f
     assert {word.confidence for word in words} <= {token.confidence for token in tokens}
 
 
+@untimed
 @given(utterances(), st.integers(0, 1000))
 def test_later_tokens_give_the_same_words_later(
     utterance: tuple[list[Token], float], shift: int

@@ -45,7 +45,7 @@ def test_a_job_survives_the_death_of_the_engine(
     shared_worker: DemoWorker, long_recording: str
 ) -> None:
     endpoint = shared_worker.endpoint
-    job = endpoint.run({"s3_key": long_recording, "diarize": False, "end": 120})
+    job = shared_worker.run({"s3_key": long_recording, "diarize": False, "end": 120})
     shared_worker.reached(job, "transcribe")
     kill_engine(shared_worker)
     assert shared_worker.completed(job)["text"]
@@ -55,10 +55,9 @@ def test_a_job_survives_the_death_of_the_engine(
 def test_a_recording_that_kills_the_engine_twice_is_given_up_and_the_next_job_is_not(
     shared_worker: DemoWorker, long_recording: str
 ) -> None:
-    endpoint = shared_worker.endpoint
-    job = endpoint.run({"s3_key": long_recording})
+    job = shared_worker.run({"s3_key": long_recording})
     reached = shared_worker.reached(job, "transcribe")
-    waiting = endpoint.run({"audio_base64": conversation_base64(), "diarize": False})
+    waiting = shared_worker.run({"audio_base64": conversation_base64(), "diarize": False})
     shared_worker.reached(waiting, "queue")
     kill_engine(shared_worker)
     shared_worker.reached(job, "transcribe", after_seq=shared_worker.reached(job, "load", reached))
@@ -76,7 +75,7 @@ def test_a_killed_workers_job_is_done_by_another_worker(
 ) -> None:
     more = bucket.worker_variables()
     with demo_worker(endpoint, "first", tmp_path, more) as first:
-        job = endpoint.run({"s3_key": long_recording, "diarize": False, "end": 120})
+        job = first.run({"s3_key": long_recording, "diarize": False, "end": 120})
         first.reached(job, "transcribe")
         engine = first.engine()
         first.process.kill_group()
@@ -92,7 +91,7 @@ def test_sigterm_lets_the_running_job_finish_and_leaves_nothing_behind(
     endpoint: Endpoint, tmp_path: Path
 ) -> None:
     with demo_worker(endpoint, "leaving", tmp_path) as worker:
-        job = endpoint.run({"audio_base64": conversation_base64()})
+        job = worker.run({"audio_base64": conversation_base64()})
         worker.reached(job, "transcribe")
         everything = worker.process.descendants()
         assert worker.process.stop() == 0
@@ -118,7 +117,7 @@ def test_a_models_environment_that_does_not_start_fails_jobs_and_not_the_worker(
     more = {"PARAKEET_ENGINE_PYTHON": "/bin/false"}
     with demo_worker(endpoint, "without-engine", tmp_path, more) as worker:
         for _ in range(2):
-            job = endpoint.run({"audio_base64": conversation_base64()})
+            job = worker.run({"audio_base64": conversation_base64()})
             view = worker.finished(job)
             assert view["status"] == "FAILED"
             assert view["output"]["error_code"] == "engine_start_failed"
@@ -129,7 +128,7 @@ def test_a_models_environment_that_does_not_start_fails_jobs_and_not_the_worker(
 def test_a_missing_speech_model_has_its_own_code(endpoint: Endpoint, tmp_path: Path) -> None:
     more = {"PARAKEET_ASR_MODEL": str(tmp_path / "no-such-model.nemo")}
     with demo_worker(endpoint, "without-model", tmp_path, more) as worker:
-        view = worker.finished(endpoint.run({"audio_base64": conversation_base64()}))
+        view = worker.finished(worker.run({"audio_base64": conversation_base64()}))
     assert view["status"] == "FAILED"
     assert view["output"]["error_code"] == "model_unavailable"
     assert str(tmp_path) not in str(view)
@@ -139,7 +138,7 @@ def test_a_result_that_could_not_be_delivered_once_is_sent_again(
     shared_worker: DemoWorker,
 ) -> None:
     endpoint = shared_worker.endpoint
-    job = endpoint.run({"audio_base64": conversation_base64(), "diarize": False})
+    job = shared_worker.run({"audio_base64": conversation_base64(), "diarize": False})
     shared_worker.reached(job, "transcribe")
     endpoint.faults(done_502=1)
     try:
@@ -155,12 +154,12 @@ def test_a_cancel_while_the_download_hangs_frees_the_worker(
         host = f"127.0.0.1:{silent.getsockname()[1]}"
         more = {"PARAKEET_ALLOWED_PRIVATE_HOSTS": host, "PARAKEET_CONCURRENCY": "1"}
         with demo_worker(endpoint, "downloading", tmp_path, more) as worker:
-            job = endpoint.run({"audio_url": f"http://{host}/recording.flac"})
+            job = worker.run({"audio_url": f"http://{host}/recording.flac"})
             connection, _ = silent.accept()
             with connection:
                 endpoint.cancel(job)
                 wait_for("the end of the connection", lambda: _is_closed(connection), 30)
-            assert worker.finished(endpoint.run({}))["status"] == "FAILED"
+            assert worker.finished(worker.run({}))["status"] == "FAILED"
             worker.wait_until_clean()
 
 

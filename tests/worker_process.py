@@ -186,7 +186,8 @@ def worker(
     }
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            list(command),
+            # A test run that is killed must not leave a worker that polls for ever.
+            ["setpriv", "--pdeathsig", "KILL", *command],
             cwd=ROOT,
             env=variables,
             stdin=subprocess.DEVNULL,

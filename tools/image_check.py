@@ -27,7 +27,7 @@ from tools import build_context, dockerfile, host_settings, image_root
 
 ROOT = Path(__file__).resolve().parent.parent
 ANSWER_LIMIT_S = 300
-"""From the worker's start to its answer; the import of runpod is most of it, 3 s on an idle machine."""
+"""From the worker's start to its answer: 3 s on an idle machine, mostly the import of runpod."""
 CANNOT_RUN = 2
 """The exit status of a machine that is not able to make the check."""
 OTHER_USER = "12345:12345"
