@@ -1,23 +1,25 @@
-"""Parts that many tests share, because their start takes long."""
+"""Parts that many tests share, because their start takes long.
+
+What they need is imported when they are used: most tests need none of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import worker_process
-from tests.control_plane_state import Rules
-from tests.demo_worker import DemoWorker, demo_worker, repeat_conversation
-from tests.s3_server import Bucket, s3_bucket
-
-SYNC_RESULT_LIMIT_BYTES = 4000
-"""The shared worker's limit for /runsync: so low that a small result can be too large."""
+if TYPE_CHECKING:
+    from tests.demo_worker import DemoWorker
+    from tests.s3_server import Bucket
 
 
 @pytest.fixture(scope="session")
 def bucket() -> Iterator[Bucket]:
     """An S3 server with one bucket."""
+    from tests.s3_server import s3_bucket
+
     with s3_bucket() as bucket:
         yield bucket
 
@@ -25,13 +27,16 @@ def bucket() -> Iterator[Bucket]:
 @pytest.fixture(scope="session")
 def shared_worker(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoWorker]:
     """A worker with the demo models that no test ends or breaks. Its engine may be restarted."""
-    limits = {"PARAKEET_MAX_SYNC_RESULT_BYTES": str(SYNC_RESULT_LIMIT_BYTES)}
-    more = {**bucket.worker_variables(), **limits}
+    from tests import demo_worker, worker_process
+    from tests.control_plane_state import Rules
+
+    limit = str(demo_worker.SYNC_RESULT_LIMIT_BYTES)
+    more = {**bucket.worker_variables(), "PARAKEET_MAX_SYNC_RESULT_BYTES": limit}
     directory = tmp_path_factory.mktemp("shared-worker")
     # Of a silent worker the jobs go to the next one. Here none comes, and a busy machine is silent.
     with (
         worker_process.endpoint(Rules(lease_s=120)) as endpoint,
-        demo_worker(endpoint, "shared", directory, more) as worker,
+        demo_worker.demo_worker(endpoint, "shared", directory, more) as worker,
     ):
         yield worker
 
@@ -39,6 +44,8 @@ def shared_worker(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(scope="session")
 def long_recording(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The key of a recording in the bucket that keeps the engine busy for a while."""
+    from tests.demo_worker import repeat_conversation
+
     path = repeat_conversation(tmp_path_factory.mktemp("long") / "long.flac", times=4)
     bucket.put("long.flac", path.read_bytes())
     return "long.flac"

@@ -16,9 +16,9 @@ LOOK_INTERVAL_S = 0.02
 QUEUE = web.AppKey("queue", Queue)
 FAULTS = web.AppKey("faults", dict[str, float])
 NO_FAULTS = {"take_503": 0.0, "done_502": 0.0, "progress_delay_s": 0.0}
-"""take_503 and done_502: how many of the next such requests fail. Every progress post is held for
-``progress_delay_s``: a worker that does not wait for its posts then has them after its result.
-"""
+"""take_503 and done_502: how many of the next requests for jobs, or posts of results, fail. Every
+progress post is held for ``progress_delay_s``: a worker that does not wait for its posts then has
+them after its result."""
 
 
 def strict_json(raw: bytes) -> Json:
@@ -180,8 +180,6 @@ async def job_done(request: web.Request) -> web.Response:
     name, job_id = request.match_info["worker"], request.match_info["id"]
     queue.heard(name)
     raw = await request.read()
-    if _failing(request, "done_502"):
-        return web.Response(status=502)
     job = queue.jobs.get(job_id)
     sync = job is not None and job.sync
     limit = queue.rules.max_runsync_result_bytes if sync else queue.rules.max_run_result_bytes
@@ -195,6 +193,8 @@ async def job_done(request: web.Request) -> web.Response:
     if body.get("status") == "IN_PROGRESS":
         await asyncio.sleep(request.app[FAULTS]["progress_delay_s"])
         queue.progress(name, job_id, body.get("output"))
+    elif _failing(request, "done_502"):
+        return web.Response(status=502)
     else:
         queue.result(name, job_id, body, len(raw))
     return web.json_response({})

@@ -28,6 +28,8 @@ from tests.worker_process import Endpoint, WorkerProcess, wait_for
 JOB_TIMEOUT_S: Final = 900.0
 """For a job that may have to wait for the start of an engine: imports take most of a minute on a
 busy machine."""
+SYNC_RESULT_LIMIT_BYTES: Final = 4000
+"""The shared worker's limit for /runsync: so low that a small result can be too large."""
 STAGES: Final = ("install", "load", "download", "decode", "queue", "transcribe", "diarize", "label")
 
 
@@ -76,6 +78,27 @@ class DemoWorker:
         wait_for("an empty work directory", lambda: not work_files(self.directory), 30)
 
 
+def processes(directory: Path) -> list[psutil.Process]:
+    """All that were started with ``variables(directory)``, whoever their parent is now.
+
+    The engine's variables are chosen and not inherited: TMPDIR is one that reaches it. ffmpeg gets
+    none of them, but names the job's files.
+    """
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            named = str(directory) in " ".join(process.cmdline())
+            if named or process.environ().get("TMPDIR") == str(directory / "tmp"):
+                found.append(process)
+    return found
+
+
+def assert_all_ended(directory: Path) -> None:
+    """Nothing that belongs to ``directory`` runs on."""
+    left = psutil.wait_procs(processes(directory), timeout=30)[1] or processes(directory)
+    assert left == [], [process.cmdline() for process in left]
+
+
 def work_files(directory: Path) -> list[Path]:
     """What jobs have left, or hold right now."""
     return sorted((directory / "work" / "parakeet-jobs").glob("*"))
@@ -83,7 +106,8 @@ def work_files(directory: Path) -> list[Path]:
 
 def variables(directory: Path) -> dict[str, str]:
     """The environment of a worker with the demo models, all of whose files are in ``directory``."""
-    (directory / "volume").mkdir(parents=True, exist_ok=True)
+    for name in ("volume", "tmp"):
+        (directory / name).mkdir(parents=True, exist_ok=True)
     return {
         "PARAKEET_ENGINE_PYTHON": str(engine_python()),
         "PARAKEET_ASR_MODEL": str(ASR_MODEL),
@@ -94,6 +118,7 @@ def variables(directory: Path) -> dict[str, str]:
         "PARAKEET_WORK_DIR": str(directory / "work"),
         "PARAKEET_PROGRESS_INTERVAL_S": "0.1",
         "HF_HUB_OFFLINE": "1",
+        "TMPDIR": str(directory / "tmp"),
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# A module may import modules of strictly lower rank only. Stages share a rank: none imports another.
+# A module may import only modules of lower rank. Stages share a rank: none imports another.
 RANKS = {
     "config": 0,
     "speech.types": 0,

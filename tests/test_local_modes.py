@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo_worker import command, conversation_base64, variables, work_files
+from tests.demo_worker import assert_all_ended, command, conversation_base64, variables, work_files
+from tests.environments import CONVERSATION
 from tests.s3_server import Bucket
 from tests.worker_process import request_json, wait_for
 
@@ -27,7 +28,7 @@ def run_handler(
     directory: Path, bucket: Bucket, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end in ``directory``."""
-    return subprocess.run(
+    ran = subprocess.run(
         command(*arguments),
         cwd=directory,
         env=environment(directory, bucket),
@@ -36,6 +37,9 @@ def run_handler(
         timeout=RUN_TIMEOUT_S,
         check=False,
     )
+    assert_all_ended(directory)
+    assert work_files(directory) == []
+    return ran
 
 
 def test_input_comes_from_test_input_json(tmp_path: Path, bucket: Bucket) -> None:
@@ -44,11 +48,10 @@ def test_input_comes_from_test_input_json(tmp_path: Path, bucket: Bucket) -> Non
     ran = run_handler(tmp_path, bucket)
     assert ran.returncode == 0, ran.stderr
     assert "'success': True" in ran.stdout + ran.stderr
-    assert work_files(tmp_path) == []
 
 
 def test_input_comes_from_an_argument(tmp_path: Path, bucket: Bucket) -> None:
-    bucket.put("local.flac", (Path(__file__).parent.parent / "demo/conversation.flac").read_bytes())
+    bucket.put("local.flac", CONVERSATION.read_bytes())
     request = {"input": {"audio_url": bucket.presign("local.flac"), "end": 6}}
     ran = run_handler(tmp_path, bucket, "--test_input", json.dumps(request))
     assert ran.returncode == 0, ran.stderr
@@ -68,9 +71,7 @@ def test_the_http_server_answers_runsync(tmp_path: Path, bucket: Bucket) -> None
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}/runsync"
-    bucket.put(
-        "served.flac", (Path(__file__).parent.parent / "demo/conversation.flac").read_bytes()
-    )
+    bucket.put("served.flac", CONVERSATION.read_bytes())
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(
             command("--rp_serve_api", "--rp_api_host", "127.0.0.1", "--rp_api_port", str(port)),
@@ -88,10 +89,12 @@ def test_the_http_server_answers_runsync(tmp_path: Path, bucket: Bucket) -> None
         assert all(view["output"]["text"] for _, view in answers)
         status, view = request_json(url, {"input": {"s3_key": "no/such/key"}})
         assert (status, view["status"]) == (200, "FAILED")
-        assert "no/such/key" not in (tmp_path / "log").read_text() or view["error"]
+        assert "s3_key" in view["error"]
     finally:
         server.terminate()
         server.wait(timeout=60)
+    assert_all_ended(tmp_path)
+    assert work_files(tmp_path) == []
 
 
 def _listens(port: int) -> bool:

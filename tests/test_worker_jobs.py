@@ -5,10 +5,10 @@ from __future__ import annotations
 import jiwer
 import pytest
 
-from tests.conftest import SYNC_RESULT_LIMIT_BYTES
 from tests.control_plane import ENDPOINT_ID
 from tests.demo_worker import (
     STAGES,
+    SYNC_RESULT_LIMIT_BYTES,
     DemoWorker,
     conversation_base64,
     conversation_reference,

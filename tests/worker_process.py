@@ -180,7 +180,6 @@ def worker(
     inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
     variables = {
         **inherited,
-        "RUNPOD_LOG_LEVEL": "INFO",
         **worker_environment(name, of.url),
         **(environment or {}),
     }

@@ -96,6 +96,7 @@ def train_embedding(
     seconds: float,
     seed: int,
     batch_size: int = 24,
+    start: SmallResNet | None = None,
 ) -> SmallResNet:
     """Train for a fixed time; the margin grows over the first third of it.
 
@@ -105,13 +106,14 @@ def train_embedding(
         seconds: How long to train.
         seed: Of the weights and of the mixtures.
         batch_size: Chunks a step, of two or three speakers each.
+        start: A network to continue with; None begins with random weights.
 
     Returns:
         The network, in evaluation mode.
     """
     torch.manual_seed(seed)
     rng, pool = random.Random(seed), pool[:_SPEAKERS]
-    network, head = embedding_network().train(), AngularMargin(len(pool))
+    network, head = (start or embedding_network()).train(), AngularMargin(len(pool))
     weights = [*network.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(weights, lr=_LEARNING_RATE, weight_decay=1e-2)
     begun = reported = time.monotonic()

@@ -63,7 +63,8 @@ def main() -> None:
     if embedding_s > 0:
         network: Any = train_embedding(pool, frames_s, seconds=embedding_s, seed=args.seed)
     else:
-        network = Model.from_pretrained(embedding_path).eval()
+        network = Model.from_pretrained(embedding_path)
+        network.eval()
     plda = calibrate(network, pool, frames_s, chunks=_CHUNKS, seed=args.seed + 1)
     save_network(network, embedding_path)
     save_plda(plda, args.directory / "plda")

@@ -30,9 +30,9 @@ from training.speakers_mixing import Conversation
 from training.speakers_models import save_config
 
 _GRID = {
-    "threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
-    "Fa": (0.02, 0.05, 0.1, 0.2, 0.4),
-    "Fb": (0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
+    "threshold": (0.4, 0.5, 0.6, 0.7),
+    "Fa": (0.05, 0.1, 0.2),
+    "Fb": (1.0, 4.0, 8.0, 16.0, 32.0),
 }
 _WRONG_COUNT = 0.2  # what a conversation with a wrong number of speakers costs, as an error rate
 

@@ -1,4 +1,4 @@
-"""Measure the speech model through NeMo's own transcription, on sentences it was not trained on.
+"""Measure the speech model through the worker's own engine, on sentences it was not trained on.
 
     python -m training.speech_evaluate MODEL.nemo [--count 150] [--long-s 600]
 
@@ -14,20 +14,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from engine.parakeet import Parakeet
+from speech.types import AttentionUsed, Transcript
 from training.espeak import SAMPLE_RATE_HZ, Espeak, Utterance
 from training.speech_data import evaluation_set
 from training.speech_scoring import plain, word_error_rate
 
 _EDGE_S = 0.2  # silence before and after each utterance
-_SHORTEST_S = 1.0  # NeMo pads shorter clips on both sides, which would shift the times
 _HELD_OUT_SEED, _SEEN_SEED = 101, 102
-_LOCAL = (256, 128, 64)  # encoder frames to either side
+_FULL_LOCAL_FULL: tuple[AttentionUsed, ...] = ("full", "local", "full")
 Audio = npt.NDArray[np.float32]
 
 
@@ -63,41 +63,16 @@ class Measures:
     end: TimeErrors
 
 
-def load(path: Path) -> Any:
-    """Restore the model for inference on the CPU."""
-    from nemo.collections.asr.models import ASRModel
-
-    return ASRModel.restore_from(str(path), map_location="cpu").eval()
-
-
-def change_attention(model: Any, kind: str, context: Sequence[int]) -> None:
-    """change_attention_model() without the biases that NeMo 3.0.0 adds.
-
-    It builds the new attention layers with ``use_bias`` at its default, True. In a model with
-    ``encoder.use_bias: false`` they get randomly initialised biases that the old weights do not
-    overwrite; what was not there before is removed here.
-    """
-    before = {name for name, _ in model.encoder.named_parameters()}
-    model.change_attention_model(kind, list(context))
-    for name in [name for name, _ in model.encoder.named_parameters() if name not in before]:
-        owner, _, attribute = name.rpartition(".")
-        setattr(model.encoder.get_submodule(owner), attribute, None)
-    model.eval()
-
-
 def padded(spoken: Utterance) -> Audio:
     """The utterance with silence around it."""
-    edge = round(_EDGE_S * SAMPLE_RATE_HZ)
-    missing = round(_SHORTEST_S * SAMPLE_RATE_HZ) - len(spoken.audio) - edge
-    return np.pad(spoken.audio, (edge, max(edge, missing)))
+    return np.pad(spoken.audio, round(_EDGE_S * SAMPLE_RATE_HZ))
 
 
-def transcribe(model: Any, audio: Sequence[Audio], batch_size: int = 8) -> list[Any]:
-    """NeMo's hypotheses with timestamps, one for each recording."""
-    found: list[Any] = model.transcribe(
-        list(audio), timestamps=True, batch_size=batch_size, verbose=False
-    )
-    return found
+def transcribe(
+    model: Parakeet, audio: Sequence[Audio], attention: AttentionUsed = "full"
+) -> list[Transcript]:
+    """What the worker's engine hears, one transcript for each recording."""
+    return [model.transcribe(item, attention) for item in audio]
 
 
 def _errors(values: list[float]) -> TimeErrors:
@@ -106,23 +81,22 @@ def _errors(values: list[float]) -> TimeErrors:
     return TimeErrors(float(size.mean()), float(np.percentile(size, 95)), float(errors.mean()))
 
 
-def measure(spoken: Sequence[Utterance], found: Sequence[Any]) -> Measures:
-    """Compare what NeMo heard with what was spoken.
+def measure(spoken: Sequence[Utterance], found: Sequence[Transcript]) -> Measures:
+    """Compare what was heard with what was spoken.
 
     Args:
         spoken: The utterances, as ``padded`` lengthened them.
-        found: NeMo's hypotheses for them.
+        found: The transcripts of them.
     """
     starts: list[float] = []
     ends: list[float] = []
-    for utterance, hypothesis in zip(spoken, found, strict=True):
-        heard = hypothesis.timestamp["word"]
-        if len(heard) != len(utterance.words):
+    for utterance, transcript in zip(spoken, found, strict=True):
+        if len(transcript.words) != len(utterance.words):
             continue
-        for word, truth in zip(heard, utterance.words, strict=True):
-            if plain(word["word"]) == plain(truth.text):
-                starts.append(word["start"] - truth.start_s - _EDGE_S)
-                ends.append(word["end"] - truth.end_s - _EDGE_S)
+        for word, truth in zip(transcript.words, utterance.words, strict=True):
+            if plain(word.text) == plain(truth.text):
+                starts.append(word.start_s - truth.start_s - _EDGE_S)
+                ends.append(word.end_s - truth.end_s - _EDGE_S)
     texts, guesses = [item.text for item in spoken], [item.text for item in found]
     return Measures(
         raw_wer=word_error_rate(texts, guesses),
@@ -135,7 +109,9 @@ def measure(spoken: Sequence[Utterance], found: Sequence[Any]) -> Measures:
     )
 
 
-def _show(name: str, spoken: Sequence[Utterance], found: Sequence[Any], spent_s: float) -> None:
+def _show(
+    name: str, spoken: Sequence[Utterance], found: Sequence[Transcript], spent_s: float
+) -> None:
     """Print the measures of one kind of voices, and what was heard wrongly."""
     result = measure(spoken, found)
     audio_s = sum(len(padded(item)) for item in spoken) / SAMPLE_RATE_HZ
@@ -150,28 +126,19 @@ def _show(name: str, spoken: Sequence[Utterance], found: Sequence[Any], spent_s:
             f"{errors.p95_s * 1000:.0f} ms, bias {errors.bias_s * 1000:+.0f} ms "
             f"({result.timed_words} words)"
         )
-    for utterance, hypothesis in zip(spoken, found, strict=True):
-        if utterance.text != hypothesis.text:
-            print(f"    {utterance.text}\n  > {hypothesis.text}")
+    for utterance, transcript in zip(spoken, found, strict=True):
+        if utterance.text != transcript.text:
+            print(f"    {utterance.text}\n  > {transcript.text}")
 
 
-def compare_attention(model: Any, audio: Sequence[Audio]) -> None:
-    """Print how many texts stay the same under other attention; leaves full attention."""
-
-    def texts(batch_size: int = 8) -> list[str]:
-        return [item.text for item in transcribe(model, audio, batch_size)]
-
-    def same(found: list[str]) -> str:
+def compare_attention(model: Parakeet, audio: Sequence[Audio]) -> None:
+    """Print how many texts stay the same under local attention, and back under full attention."""
+    full, local, back = (
+        [item.text for item in transcribe(model, audio, kind)] for kind in _FULL_LOCAL_FULL
+    )
+    for name, found in (("local attention", local), ("back to full attention", back)):
         equal = sum(a == b for a, b in zip(full, found, strict=True))
-        return f"{equal}/{len(full)} texts the same"
-
-    full = texts()
-    print(f"full attention, one at a time: {same(texts(1))}")
-    for size in _LOCAL:
-        change_attention(model, "rel_pos_local_attn", (size, size))
-        print(f"local attention {size}: {same(texts())}")
-    change_attention(model, "rel_pos", (-1, -1))
-    print(f"back to full attention: {same(texts())}", flush=True)
+        print(f"{name}: {equal}/{len(full)} texts the same", flush=True)
 
 
 def recording(spoken: Sequence[Utterance], length_s: float, seed: int = 1) -> tuple[Audio, str]:
@@ -187,17 +154,16 @@ def recording(spoken: Sequence[Utterance], length_s: float, seed: int = 1) -> tu
     return np.concatenate(parts), " ".join(texts)
 
 
-def evaluate_long(model: Any, spoken: Sequence[Utterance], length_s: float) -> None:
+def evaluate_long(model: Parakeet, spoken: Sequence[Utterance], length_s: float) -> None:
     """Print the word error rate over one long recording under full and under local attention."""
     audio, text = recording(spoken, length_s)
-    for kind, context in (("rel_pos", (-1, -1)), ("rel_pos_local_attn", (256, 256))):
-        change_attention(model, kind, context)
+    seconds = len(audio) / SAMPLE_RATE_HZ
+    for kind in _FULL_LOCAL_FULL[:2]:
         begin = time.monotonic()
-        found = transcribe(model, [audio])[0].text
+        found = model.transcribe(audio, kind).text
         spent_s = time.monotonic() - begin
-        seconds = len(audio) / SAMPLE_RATE_HZ
         print(
-            f"{seconds:.0f} s in one recording, {kind}: word error rate raw "
+            f"{seconds:.0f} s in one recording, {kind} attention: word error rate raw "
             f"{word_error_rate([text], [found]):.2f} %, plain "
             f"{word_error_rate([plain(text)], [plain(found)]):.2f} %, "
             f"{seconds / spent_s:.0f} times real time",
@@ -213,7 +179,7 @@ def main() -> None:
     parser.add_argument("--long-s", type=float, default=600.0, help="0 leaves it out")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    model, espeak = load(args.model), Espeak()
+    model, espeak = Parakeet.load(args.model, "cpu"), Espeak()
     held_out = evaluation_set(espeak, _HELD_OUT_SEED, args.count, held_out=True)
     seen = evaluation_set(espeak, _SEEN_SEED, args.count, held_out=False)
     for name, spoken in (("held-out", held_out), ("seen", seen)):
