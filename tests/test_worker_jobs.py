@@ -75,20 +75,20 @@ def test_every_way_in_gives_the_same_text(
     assert {output["text"] for output in outputs} == {outputs[0]["text"]}
 
 
-def test_two_jobs_at_once_get_their_own_answers(shared_worker: DemoWorker, key: str) -> None:
+def test_two_jobs_at_once_get_their_own_answers(
+    shared_worker: DemoWorker, long_recording: str, key: str
+) -> None:
     endpoint = shared_worker.endpoint
-    jobs = [
-        shared_worker.run({"s3_key": key, "start": start, "end": start + 12}) for start in (0, 20)
-    ]
-    outputs = [shared_worker.completed(job) for job in jobs]
-    given = [endpoint.event("given", job=job) for job in jobs]
-    ended = [endpoint.event("final", job=job) for job in jobs]
-    assert max(event["seq"] for event in given) < min(event["seq"] for event in ended)
-    for start, output in zip((0, 20), outputs, strict=True):
-        words = output["timestamps"]["word"]
-        assert words
-        assert all(start <= word["start"] <= word["end"] <= start + 12.1 for word in words)
-    assert outputs[0]["text"] != outputs[1]["text"]
+    long = shared_worker.run({"s3_key": long_recording})
+    part = shared_worker.run({"s3_key": key, "start": 20, "end": 32})
+    long_output, part_output = shared_worker.completed(long), shared_worker.completed(part)
+    assert endpoint.event("given", job=part)["seq"] < endpoint.event("final", job=long)["seq"]
+    assert part_output["duration"] == pytest.approx(12, abs=0.1)
+    assert long_output["duration"] > 60
+    words = part_output["timestamps"]["word"]
+    assert words
+    assert all(20 <= word["start"] <= word["end"] <= 32.1 for word in words)
+    assert long_output["timestamps"]["word"][-1]["end"] > 60
 
 
 def test_progress_is_in_order_and_ends_before_the_result(
