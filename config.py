@@ -88,6 +88,9 @@ ENGINE_HELLO_TIMEOUT_S = _number("PARAKEET_ENGINE_HELLO_TIMEOUT_S", 600)
 ENGINE_READY_TIMEOUT_S = _number("PARAKEET_ENGINE_READY_TIMEOUT_S", 1800)
 """From the handshake to loaded models, a download of 2.5 GB included."""
 
+ENGINE_CANCEL_TIMEOUT_S = _number("PARAKEET_ENGINE_CANCEL_TIMEOUT_S", 60)
+"""An engine that has not let go of a cancelled job by then is stuck, and is restarted."""
+
 # ---- the worker
 CONCURRENCY = int(_number("PARAKEET_CONCURRENCY", 2))
 """Jobs taken at once: one on the engine, the next one fetched and decoded meanwhile."""

@@ -75,7 +75,8 @@ async def transcribe(
     with workspace.job_directory(job_id) as directory:
         result = await pipeline.run(request, engine, job_id, directory, report)
     answer = envelope.success(result)
-    envelope.check_size(answer, result_limit_bytes(job_id))
+    # The SDK posts it wrapped like this, and the limit is on what is posted.
+    envelope.check_size({"output": answer}, result_limit_bytes(job_id))
     log.info(
         "job %s: %.1f s of audio, %s",
         job_id,
@@ -103,7 +104,11 @@ def start_engine() -> EngineClient:
         device=config.DEVICE,
         threads=config.THREADS,
     )
-    timeouts = Timeouts(config.ENGINE_HELLO_TIMEOUT_S, config.ENGINE_READY_TIMEOUT_S)
+    timeouts = Timeouts(
+        hello_s=config.ENGINE_HELLO_TIMEOUT_S,
+        ready_s=config.ENGINE_READY_TIMEOUT_S,
+        cancel_s=config.ENGINE_CANCEL_TIMEOUT_S,
+    )
     return EngineClient(provide_python, config.ROOT, settings, timeouts)
 
 
@@ -161,8 +166,11 @@ def sdk_sender(job: Job) -> Callable[[dict[str, object]], Awaitable[None]]:
     from runpod.serverless.modules.rp_http import send_result
 
     async def send(update: dict[str, object]) -> None:
-        async with AsyncClientSession() as session:
-            await send_result(session, {"status": "IN_PROGRESS", "output": update}, job)
+        try:
+            async with AsyncClientSession() as session:
+                await send_result(session, {"status": "IN_PROGRESS", "output": update}, job)
+        except (OSError, TimeoutError) as error:  # what the SDK lets through
+            log.info("job %s: an update was not delivered: %s", job["id"], type(error).__name__)
 
     return send
 

@@ -31,7 +31,13 @@ def shared_worker(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> I
     from tests.control_plane_state import Rules
 
     limit = str(demo_worker.SYNC_RESULT_LIMIT_BYTES)
-    more = {**bucket.worker_variables(), "PARAKEET_MAX_SYNC_RESULT_BYTES": limit}
+    more = {
+        **bucket.worker_variables(),
+        "PARAKEET_MAX_SYNC_RESULT_BYTES": limit,
+        # So short that a job that waits outlasts it once it is cancelled: the engine must not be
+        # killed for that, under the job that runs.
+        "PARAKEET_ENGINE_CANCEL_TIMEOUT_S": "0.5",
+    }
     directory = tmp_path_factory.mktemp("shared-worker")
     # Of a silent worker the jobs go to the next one. Here none comes, and a busy machine is silent.
     with (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import threading
 from collections.abc import Callable
@@ -26,18 +27,19 @@ log = logging.getLogger(__name__)
 MAX_DEATHS: Final = 2
 """A recording on which the engine died this often is not tried again."""
 
-CANCEL_GRACE_S: Final = 60.0
-"""An engine that has not let go of a cancelled job by then is stuck, and is killed."""
-
 ProvidePython = Callable[[Report], Path]
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long an engine may take to start."""
+    """How long an engine may take."""
 
     hello_s: float
+    """From its start to its handshake."""
     ready_s: float
+    """From its handshake to loaded models."""
+    cancel_s: float
+    """To let go of a job that was cancelled while it worked on it. Then it is stuck, and killed."""
 
 
 class EngineClient:
@@ -57,7 +59,7 @@ class EngineClient:
                 that environment if need be. May block and raise WorkerError.
             root: The folder that holds ``engine/`` and ``speech/``.
             settings: Passed on to the engine.
-            timeouts: For its start.
+            timeouts: How long it may take.
         """
         self._provide_python = provide_python
         self._root = root
@@ -65,6 +67,7 @@ class EngineClient:
         self._timeouts = timeouts
         self._starting: asyncio.Task[EngineProcess] | None = None
         self._start_progress: Progress = Progress("load")
+        self._runs = itertools.count(1)
         self._watches: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
@@ -75,7 +78,7 @@ class EngineClient:
         """Words and turns of one recording.
 
         Args:
-            job_id: Unique among the jobs that are under way.
+            job_id: For the log.
             audio: The recording.
             options: The request's options.
             report: Called from the engine's thread.
@@ -108,10 +111,12 @@ class EngineClient:
                 report(progress)
 
             report(Progress("queue"))
+            # RunPod gives a job that is retried its old id, and the engine may still be at it.
+            run_id = f"{job_id}#{next(self._runs)}"
             try:
-                return await engine.hear(job_id, audio, options, note)
+                return await engine.hear(run_id, audio, options, note)
             except asyncio.CancelledError:
-                watch = self._loop.create_task(self._kill_if_stuck(engine, job_id))
+                watch = self._loop.create_task(self._kill_if_stuck(engine, run_id))
                 self._watches.add(watch)  # the loop itself holds tasks weakly
                 watch.add_done_callback(self._watches.discard)
                 raise
@@ -167,10 +172,12 @@ class EngineClient:
     def _note_start(self, progress: Progress) -> None:
         self._start_progress = progress
 
-    async def _kill_if_stuck(self, engine: EngineProcess, job_id: str) -> None:
-        await asyncio.wait({engine.gone}, timeout=CANCEL_GRACE_S)
-        if job_id in engine.unconfirmed and not engine.gone.done():
-            log.warning("the engine has not let go of job %s; it is restarted", job_id)
+    async def _kill_if_stuck(self, engine: EngineProcess, run_id: str) -> None:
+        # A job that only waited is dropped at its turn; killing the engine for it would hit the
+        # job that runs.
+        await asyncio.wait({engine.gone}, timeout=self._timeouts.cancel_s)
+        if engine.working_on == run_id and not engine.gone.done():
+            log.warning("the engine has not let go of job %s; it is restarted", run_id)
             engine.kill()
 
     async def _end(self) -> None:

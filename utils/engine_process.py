@@ -68,8 +68,8 @@ class EngineProcess:
     jobs: dict[str, Waiting] = field(default_factory=dict)
     reading: asyncio.Task[None] | None = None
     """Held because the loop itself holds tasks weakly."""
-    unconfirmed: set[str] = field(default_factory=set)
-    """Cancelled jobs that the engine has not let go of yet."""
+    working_on: str | None = None
+    """The job whose progress the engine told last, until it is done with it."""
 
     @classmethod
     async def start(cls, python: Path, root: Path, settings: protocol.EngineSettings) -> Self:
@@ -116,6 +116,12 @@ class EngineProcess:
     async def hear(self, job_id: str, audio: Audio, options: Options, report: Report) -> Hearing:
         """Have one recording heard.
 
+        Args:
+            job_id: Never used before with this engine: an answer may cross a cancellation.
+            audio: The recording.
+            options: The request's options.
+            report: Called with its progress.
+
         Raises:
             EngineGoneError: The process ended before it answered.
             EngineError: Its answer was an error.
@@ -133,7 +139,6 @@ class EngineProcess:
         try:
             return await waiting.answer
         except asyncio.CancelledError:
-            self.unconfirmed.add(job_id)
             self.send("cancel", id=job_id)
             raise
         finally:
@@ -166,21 +171,34 @@ class EngineProcess:
             self.hello.set_result(message)
         elif kind == "ready":
             self.ready.set_result(message)
-        elif kind == "progress" and job:
-            job.report(Progress(message["stage"], message["fraction"], message["detail"]))
+        elif kind == "progress":
+            self.working_on = job_id
+            if job:
+                report_to(job, message)
         elif kind in ("result", "error", "cancelled"):
-            self.unconfirmed.discard(str(job_id))
-            if kind == "error" and job_id is None:
+            if self.working_on == job_id:
+                self.working_on = None
+            if job_id is None:
                 self._fail_start(engine_error(message))
-            elif job and not job.answer.done():
-                if kind == "result":
-                    job.answer.set_result(protocol.hearing_from_dict(message["hearing"]))
-                elif kind == "error":
-                    job.answer.set_exception(engine_error(message))
+            elif job:
+                answer_to(job, message)
 
     def _fail_start(self, error: Exception) -> None:
         fail(self.hello, error)
         fail(self.ready, error)
+
+
+def report_to(job: Waiting, message: protocol.Message) -> None:
+    """Hand a ``progress`` message on."""
+    job.report(Progress(message["stage"], message["fraction"], message["detail"]))
+
+
+def answer_to(job: Waiting, message: protocol.Message) -> None:
+    """Hand a ``result`` or ``error`` message on. Nobody waits for a ``cancelled`` one."""
+    if message["type"] == "error":
+        fail(job.answer, engine_error(message))
+    elif message["type"] == "result" and not job.answer.done():
+        job.answer.set_result(protocol.hearing_from_dict(message["hearing"]))
 
 
 def fail(future: asyncio.Future[Any], error: Exception) -> None:
