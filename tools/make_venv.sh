@@ -22,7 +22,7 @@ uv=$(sh "$(dirname "$0")/get_uv.sh")
 staging="$folder.staging-$$"
 trap 'rm -rf "$staging"' EXIT
 trap 'exit 130' INT TERM
-echo "making $folder (once; the models' environment is some 4 GB to download)" >&2
+echo "making $folder from $* (once; the models' environment is some 4 GB to download)" >&2
 mkdir -p "$(dirname "$folder")"
 "$uv" venv -q --relocatable --python "$python" "$staging"
 "$uv" pip sync -q --require-hashes --python "$staging/bin/python" "$@"
