@@ -34,7 +34,10 @@ def provide_python(tell: Callable[[str], None]) -> Path:
     if config.ENGINE_PYTHON:
         return Path(config.ENGINE_PYTHON)
     home = home_dir()
-    return environment.find(home, LOCK) or environment.install(home, LOCK, tell)
+    wheel = config.FLASH_ATTN_WHEEL
+    return environment.find(home, LOCK, wheel) or environment.install(
+        home, LOCK, tell, optional_wheel=wheel
+    )
 
 
 def main() -> None:
@@ -43,7 +46,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="only say whether it is there")
     arguments = parser.parse_args()
     if arguments.check:
-        python = config.ENGINE_PYTHON or environment.find(home_dir(), LOCK)
+        python = config.ENGINE_PYTHON or environment.find(home_dir(), LOCK, config.FLASH_ATTN_WHEEL)
         print(python or f"not installed under {home_dir()}: run `python bootstrap.py`")
         sys.exit(0 if python else 1)
     try:

@@ -45,6 +45,9 @@ LOCAL_HOME_DIR = Path(_text("PARAKEET_LOCAL_HOME", "/var/tmp/parakeet"))
 ENGINE_PYTHON = _optional("PARAKEET_ENGINE_PYTHON")
 """The Python of a ready-made models' environment; None lets the bootstrap provide one."""
 
+FLASH_ATTN_WHEEL = _optional("PARAKEET_FLASH_ATTN_WHEEL")
+"""URL or path of a flash-attn wheel for this Python, torch and CUDA; None installs none."""
+
 # ---- the models
 ASR_MODEL = _text("PARAKEET_ASR_MODEL", "nvidia/parakeet-tdt-0.6b-v3")
 ASR_REVISION = _text("PARAKEET_ASR_REVISION", "6d590f77001d318fb17a0b5bf7ee329a91b52598")

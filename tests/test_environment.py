@@ -27,21 +27,27 @@ print(environment.install(Path(home), Path(lock), print, proof=proof, min_free_b
 """
 
 
-def make_lock(folder: Path, version: str = "1.0") -> Path:
-    """A lock of one small package, made here, so that no index is needed."""
+def make_wheel(folder: Path, name: str, version: str, code: str) -> Path:
+    """A package of one module."""
     folder.mkdir(parents=True, exist_ok=True)
-    wheel = folder / f"tinything-{version}-py3-none-any.whl"
-    meta = f"tinything-{version}.dist-info"
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    meta = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("tinything.py", f"VERSION = {version!r}\n")
+        archive.writestr(f"{name}.py", code)
         archive.writestr(
-            f"{meta}/METADATA", f"Metadata-Version: 2.1\nName: tinything\nVersion: {version}\n"
+            f"{meta}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
         )
         archive.writestr(
             f"{meta}/WHEEL",
             "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         )
         archive.writestr(f"{meta}/RECORD", "")
+    return wheel
+
+
+def make_lock(folder: Path, version: str = "1.0") -> Path:
+    """A lock of one small package, made here, so that no index is needed."""
+    wheel = make_wheel(folder, "tinything", version, f"VERSION = {version!r}\n")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     lock = folder / "lock.txt"
     lock.write_text(f"tinything @ {wheel.as_uri()} --hash=sha256:{digest}\n")
@@ -144,6 +150,33 @@ def test_a_folder_without_its_marker_is_replaced(tmp_path: Path) -> None:
     (place / "bin" / "python").symlink_to(sys.executable)
     assert environment.find(home, lock) is None
     python = environment.install(home, lock, print, proof="import tinything", min_free_bytes=0)
+    assert version_in(python) == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("code", "is_there"), [("FAST = True\n", True), ("raise ImportError('wrong CUDA')\n", False)]
+)
+def test_an_optional_wheel_is_kept_only_where_it_works(
+    tmp_path: Path, code: str, is_there: bool
+) -> None:
+    home, lock = tmp_path / "home", make_lock(tmp_path)
+    wheel = str(make_wheel(tmp_path, "flash_thing", "1.0", code))
+    python = environment.install(
+        home, lock, print, proof="import tinything", min_free_bytes=0, optional_wheel=wheel
+    )
+    assert environment.find(home, lock, wheel) == python
+    assert environment.find(home, lock) is None
+    found = "import importlib.util as u; print(u.find_spec('flash_thing') is not None)"
+    printed = subprocess.check_output([python, "-I", "-c", found], text=True).strip()
+    assert printed == str(is_there)
+
+
+def test_an_optional_wheel_that_is_nowhere_is_not_in_the_way(tmp_path: Path) -> None:
+    home, lock = tmp_path / "home", make_lock(tmp_path)
+    wheel = str(tmp_path / "flash_thing-1.0-py3-none-any.whl")
+    python = environment.install(
+        home, lock, print, proof="import tinything", min_free_bytes=0, optional_wheel=wheel
+    )
     assert version_in(python) == "1.0"
 
 

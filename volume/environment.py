@@ -23,6 +23,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,8 @@ class InstallError(Exception):
     """The environment could not be made. The message is for the operator."""
 
 
-def fingerprint(lock: Path) -> str:
-    """Names what an environment depends on: the lock, the interpreter and the platform."""
+def fingerprint(lock: Path, optional_wheel: str | None = None) -> str:
+    """Names what an environment depends on: the locks, the interpreter and the platform."""
     parts = (
         str(SCHEMA),
         hashlib.sha256(lock.read_bytes()).hexdigest(),
@@ -54,19 +55,26 @@ def fingerprint(lock: Path) -> str:
         str(Path(sys.base_prefix).resolve()),
         platform.machine(),
         "-".join(platform.libc_ver()),
+        optional_wheel or "",
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def find(home: Path, lock: Path) -> Path | None:
+def find(home: Path, lock: Path, optional_wheel: str | None = None) -> Path | None:
     """The interpreter of the ready environment for this lock, or None."""
-    folder = home / "venvs" / f"venv-{fingerprint(lock)}"
+    folder = home / "venvs" / f"venv-{fingerprint(lock, optional_wheel)}"
     python = folder / "bin" / "python"
     return python if (folder / READY).is_file() and python.exists() else None
 
 
 def install(
-    home: Path, lock: Path, tell: Tell, *, proof: str = PROOF, min_free_bytes: int = MIN_FREE_BYTES
+    home: Path,
+    lock: Path,
+    tell: Tell,
+    *,
+    proof: str = PROOF,
+    min_free_bytes: int = MIN_FREE_BYTES,
+    optional_wheel: str | None = None,
 ) -> Path:
     """Make the environment for this lock, and return its interpreter.
 
@@ -76,11 +84,13 @@ def install(
         tell: Called with each step.
         proof: Python that must run in the environment before it is published.
         min_free_bytes: What the volume must have free to begin.
+        optional_wheel: URL or path of a wheel that nothing depends on. Where it cannot be installed
+            or imported, the environment is published without it.
 
     Raises:
         InstallError: With what went wrong and what to do.
     """
-    place = home / "venvs" / f"venv-{fingerprint(lock)}"
+    place = home / "venvs" / f"venv-{fingerprint(lock, optional_wheel)}"
     place.parent.mkdir(parents=True, exist_ok=True)
     free_bytes = shutil.disk_usage(place.parent).free
     if free_bytes < min_free_bytes:
@@ -97,6 +107,8 @@ def install(
         tell("installing torch, NeMo and pyannote.audio (about 4 GB to download)")
         sync = [uv_program(), "pip", "sync", "--compile-bytecode", "--require-hashes"]
         _run([*sync, "--python", str(python), str(lock)])
+        if optional_wheel:
+            _install_optional(python, optional_wheel, tell)
         tell("proving the environment")
         _run([str(python), "-I", "-c", proof])
         _write_ready(staging, lock, time.monotonic() - begin)
@@ -104,6 +116,20 @@ def install(
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return place / "bin" / "python"
+
+
+def _install_optional(python: Path, wheel: str, tell: Tell) -> None:
+    """Install a wheel and see that it can be imported; take it out again where it cannot."""
+    package = Path(urlsplit(wheel).path).name.partition("-")[0]
+    tell(f"installing {package}")
+    uv = uv_program()
+    try:
+        _run([uv, "pip", "install", "--no-deps", "--python", str(python), wheel])
+        _run([str(python), "-I", "-c", f"import {package}"])
+    except InstallError as error:
+        log.warning("%s is left out: %s", package, error)
+        with contextlib.suppress(InstallError):
+            _run([uv, "pip", "uninstall", "--python", str(python), package])
 
 
 def uv_program() -> str:
