@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -72,27 +73,34 @@ def running(python: Path, log: Path, environment: Mapping[str, str]) -> Iterator
     port = free_port()
     command = [str(python), "-u", str(ROOT / "handler.py"), "--rp_serve_api"]
     command += ["--rp_api_port", str(port), "--rp_api_host", "127.0.0.1"]
-    with log.open("wb") as output:
+    # Its jobs' files lie in a folder that goes with it, even when it must be killed.
+    with tempfile.TemporaryDirectory() as work, log.open("wb") as output:
+        settings = {"RUNPOD_LOG_LEVEL": "ERROR", "PARAKEET_WORK_DIR": work, **environment}
         process = subprocess.Popen(
             command,
             cwd=log.parent,
-            env={**os.environ, "RUNPOD_LOG_LEVEL": "ERROR", **environment},
+            env={**os.environ, **settings},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
-    try:
-        await_port(process, port, log)
-        yield LocalWorker(process, port, log)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            await_port(process, port, log)
+            yield LocalWorker(process, port, log)
+        finally:
+            stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End the worker's process group: kindly, and after a while not."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:  # the HTTP server waits for the job in hand
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @contextlib.contextmanager
