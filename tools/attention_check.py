@@ -35,7 +35,7 @@ def main() -> None:
     full, local, again = (encode(model, part, kind) for kind in ("full", "local", "full"))
     error = float((local - full).norm() / full.norm())
     restored = bool(torch.equal(full, again))
-    print(f"attention: local differs from full by {error:.1e} (at most {MAX_RELATIVE_ERROR:.0e}), ")
+    print(f"attention: local differs from full by {error:.1e} (at most {MAX_RELATIVE_ERROR:.0e})")
     print(f"attention: switching back restores {'every bit' if restored else 'NOT every bit'}")
     sys.exit(0 if error <= MAX_RELATIVE_ERROR and restored else 1)
 
