@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -44,6 +45,21 @@ def sha256(path: Path) -> str:
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def require_nemo(checkpoint: Path) -> Path:
+    """The checkpoint, if it is what NeMo loads.
+
+    Raises:
+        EngineError: ``model_unavailable``: it is no tar archive.
+    """
+    if not tarfile.is_tarfile(checkpoint):
+        raise EngineError(
+            "model_unavailable",
+            f"{checkpoint.name} is no NeMo checkpoint (a tar archive); it may be cut off, or a"
+            " pointer of Git LFS",
+        )
+    return checkpoint
 
 
 def verify_directory(directory: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -48,10 +47,7 @@ class Models:
             diarizer = Diarizer.load(weights.diarization_directory(settings), device)
         except EngineError as error:
             diarizer = error
-        names = {
-            "asr": display_name(settings.asr_model, settings.asr_revision),
-            "diarization": display_name(settings.diarization_model, settings.diarization_revision),
-        }
+        names = {"asr": settings.asr_name, "diarization": settings.diarization_name}
         return cls(parakeet, diarizer, names)
 
     def hear(self, audio_path: str, options: Options, report: Report) -> Hearing:
@@ -131,10 +127,3 @@ def describe_device() -> dict[str, str | None]:
         "cuda": torch.version.cuda if available else None,
         "gpu": torch.cuda.get_device_name(0) if available else None,
     }
-
-
-def display_name(model: str, revision: str | None) -> str:
-    """A hub name with its revision's first digits; a file's name without its folder."""
-    if Path(model).exists():
-        return Path(model).name
-    return f"{model}@{revision[:8]}" if revision else model

@@ -37,6 +37,11 @@ MODEL_ERRORS: Final = (
 )
 """What models raise on an odd recording. Anything else ends the process; the worker restarts it."""
 
+IMPORT_ERRORS: Final = (*MODEL_ERRORS, ImportError, AttributeError, NameError, SyntaxError, EOFError)
+"""What files that are missing, cut short or of different versions make of an import."""
+
+MAX_REASON: Final = 500
+
 PACKAGES: Final = ("torch", "nemo_toolkit", "pyannote.audio", "numpy", "huggingface-hub")
 
 
@@ -110,9 +115,13 @@ def serve(connection: socket.socket) -> None:
 def load_models(settings: protocol.EngineSettings, channel: Channel) -> Models:
     """Import, say hello, load, say ready."""
     begin = time.monotonic()
-    from engine.hearing import Models, describe_device
+    try:
+        from engine.hearing import Models, describe_device
 
-    versions = {name: metadata.version(name) for name in PACKAGES}
+        versions = {name: metadata.version(name) for name in PACKAGES}
+    except IMPORT_ERRORS as error:
+        channel.send("broken", reason=f"{type(error).__name__}: {error}"[:MAX_REASON])
+        end_process(1)
     channel.send(
         "hello",
         python=platform.python_version(),

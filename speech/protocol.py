@@ -6,6 +6,7 @@ worker -> engine
     cancel  {id}
     stop    {}
 engine -> worker
+    broken    {reason}                        the environment does not import; the last message
     hello     {python, torch, cuda, gpu, versions}   the environment imports
     ready     {models}                        the models are loaded
     progress  {id, stage, fraction, detail}
@@ -30,19 +31,29 @@ Message = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something cannot be had, in the words of an error."""
+
+    code: str
+    """A key of ``speech.errors.CODES``."""
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSettings:
     """What the engine is told at its start. It reads no environment of its own."""
 
     asr_model: str
-    """A hub name, or the path of a .nemo file."""
-    asr_revision: str | None
-    diarization_model: str
-    """A hub name, or the path of a pyannote pipeline's directory."""
-    diarization_revision: str | None
-    models_dir: str
-    """Where weights from the hub are kept."""
-    hf_token: str | None
-    offline: bool
+    """The path of a .nemo file."""
+    asr_name: str
+    """What the envelope calls it."""
+    diarization_model: str | None
+    """The path of a pyannote pipeline's directory."""
+    diarization_name: str
+    """What the envelope calls it."""
+    diarization_problem: Problem | None
+    """Why there is no diarizer. Jobs that ask for speakers are answered with it."""
     device: str
     """"auto", "cuda" or "cpu"."""
     threads: int
@@ -73,7 +84,10 @@ def settings_to_dict(settings: EngineSettings) -> Message:
 
 def settings_from_dict(data: Mapping[str, Any]) -> EngineSettings:
     """From the ``start`` message."""
-    return EngineSettings(**data)
+    problem = data.get("diarization_problem")
+    return EngineSettings(
+        **{**data, "diarization_problem": None if problem is None else Problem(**problem)}
+    )
 
 
 def options_to_dict(options: Options) -> Message:
