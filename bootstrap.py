@@ -1,58 +1,164 @@
-"""Provides the models' environment: ``python bootstrap.py``.
+"""Provides the models' environment and the models on the volume, and looks after them.
 
-Standard library only, so that it runs under a bare Python. The worker calls ``provide_python`` when
-it starts; by hand it prepares a volume before the first worker does.
+    python bootstrap.py            provide what is missing, before the first worker does
+    python bootstrap.py --check    what is there, and whether it is whole
+    python bootstrap.py --doctor   what this machine and its volume lack for production
+    python bootstrap.py --gc       remove what nobody needs
+
+Standard library only, so that it runs under a bare Python. Exit status 0: all is well.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import logging
+import signal
 import sys
-from collections.abc import Callable
+import time
+from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import config
-from volume import environment
+from volume import doctor, environment, garbage, homes, machine, models, provide, state
+from volume.errors import BootstrapError
+from volume.lease import Timing
+from volume.steps import Step, Tell
 
-LOCK = config.ROOT / "requirements.txt"
-
-
-def home_dir() -> Path:
-    """The worker's folder on the volume, or on local disk where no volume is mounted."""
-    return config.HOME_DIR if config.VOLUME_DIR.is_dir() else config.LOCAL_HOME_DIR
-
-
-def provide_python(tell: Callable[[str], None]) -> Path:
-    """The interpreter of the models' environment, installing it on first use.
-
-    Args:
-        tell: Called with each step of an install.
-
-    Raises:
-        environment.InstallError: With what went wrong and what to do.
-    """
-    if config.ENGINE_PYTHON:
-        return Path(config.ENGINE_PYTHON)
-    home = home_dir()
-    wheel = config.FLASH_ATTN_WHEEL
-    return environment.find(home, LOCK, wheel) or environment.install(
-        home, LOCK, tell, optional_wheel=wheel
-    )
+SAY_EVERY_S: Final = 5.0
 
 
 def main() -> None:
-    """Install, or with --check only look."""
-    parser = argparse.ArgumentParser(description="Provides the models' environment.")
-    parser.add_argument("--check", action="store_true", help="only say whether it is there")
-    arguments = parser.parse_args()
-    if arguments.check:
-        python = config.ENGINE_PYTHON or environment.find(home_dir(), LOCK, config.FLASH_ATTN_WHEEL)
-        print(python or f"not installed under {home_dir()}: run `python bootstrap.py`")
-        sys.exit(0 if python else 1)
+    """One of the four commands above."""
+    arguments = parse_arguments()
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    # As Ctrl-C: what is half made is removed before the end.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        print(provide_python(lambda step: print(step, file=sys.stderr)))
-    except environment.InstallError as error:
+        sys.exit(arguments.command(arguments.json))
+    except BootstrapError as error:
+        if arguments.json:
+            print(json.dumps({"error": error.message, "error_code": error.code}))
+        sys.exit(f"bootstrap failed: {error.message}")
+    except OSError as error:
         sys.exit(f"bootstrap failed: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="bootstrap.py", description="Provides the models' environment and the models."
+    )
+    commands = parser.add_mutually_exclusive_group()
+    for name, command, text in (
+        ("--check", check, "say what is there, change nothing"),
+        ("--doctor", examine, "say what this machine and its volume lack, and what to do"),
+        ("--gc", collect, "remove what nobody needs"),
+    ):
+        commands.add_argument(name, dest="command", action="store_const", const=command, help=text)
+    parser.add_argument("--json", action="store_true", help="answer as JSON")
+    parser.set_defaults(command=install)
+    return parser.parse_args()
+
+
+def install(as_json: bool) -> int:
+    """Provide what is missing, and say what is there."""
+    where = homes.find()
+    problem = machine.gpu_problem(config.DEVICE)
+    if problem:
+        print(f"warning: {problem}", file=sys.stderr)
+    tell = teller()
+    python = Path(config.ENGINE_PYTHON) if config.ENGINE_PYTHON else None
+    if python is None:
+        place, manifest = provide.provide_environment(where, tell)
+        python = provide.make_tree(where, place, manifest).python
+    missing = []
+    for model in provide.hub_models():
+        try:
+            provide.provide_model(where, model, python, tell)
+        except BootstrapError as error:
+            missing.append(error.message)
+    status = say(state.look(where), as_json)
+    for message in missing:
+        print(f"problem: {message}", file=sys.stderr)
+    return status
+
+
+def check(as_json: bool) -> int:
+    """Say what is there."""
+    return say(state.look(homes.find()), as_json)
+
+
+def say(things: tuple[state.Thing, ...], as_json: bool) -> int:
+    """Print the things; the exit status."""
+    ready = all(thing.is_ready for thing in things)
+    if as_json:
+        print(json.dumps({"ready": ready, "things": state.as_json(things)}))
+    else:
+        print(state.as_text(things))
+        if not ready:
+            print("What is missing is made by `python bootstrap.py`, or by the first worker.")
+    return 0 if ready else 1
+
+
+def examine(as_json: bool) -> int:
+    """Say what is wrong and what to do."""
+    try:
+        installed = all(thing.is_ready for thing in state.look(homes.find()))
+    except BootstrapError:  # of a volume that does not answer: that is the doctor's subject
+        installed = False
+    findings = doctor.examine(
+        volume=config.VOLUME_DIR,
+        home=config.HOME_DIR,
+        local_home=config.LOCAL_HOME_DIR,
+        device=config.DEVICE,
+        installed=installed,
+    )
+    print(json.dumps(doctor.as_json(findings)) if as_json else doctor.as_text(findings))
+    return 1 if any(finding.state == "problem" for finding in findings) else 0
+
+
+def collect(as_json: bool) -> int:
+    """Remove what nobody needs."""
+    where = homes.find()
+    wanted = [environment.place(where.write, provide.recipe()).name]
+    wanted += [models.place(where.write, model).name for model in provide.hub_models()]
+    removed = garbage.collect(
+        where.write,
+        where.scratch,
+        wanted,
+        unused_s=config.GC_UNUSED_S,
+        timing=Timing.of(config.LEASE_TTL_S),
+        say=lambda text: print(text, file=sys.stderr),
+    )
+    if as_json:
+        print(json.dumps([asdict(thing) for thing in removed]))
+    else:
+        for thing in removed:
+            print(f"removed {thing.name}  {thing.bytes / 1e9:.2f} GB")
+        print(f"{len(removed)} removed, {sum(t.bytes for t in removed) / 1e9:.2f} GB")
+    return 0
+
+
+def teller() -> Tell:
+    """Prints each new step, and the same one every few seconds."""
+    last: list[tuple[str, float]] = [("", 0.0)]
+
+    def tell(step: Step) -> None:
+        name, said_s = last[0]
+        now_s = time.monotonic()
+        if step.name == name and now_s - said_s < SAY_EVERY_S:
+            return
+        last[0] = (step.name, now_s)
+        percent = "" if step.fraction is None else f"{100 * step.fraction:3.0f} %  "
+        by = f" (by {step.worker})" if step.worker else ""
+        size = f"  {step.done_bytes / 1e9:.1f} GB" if step.done_bytes else ""
+        print(f"{percent}{step.name}{by}{size}", file=sys.stderr)
+
+    return tell
 
 
 if __name__ == "__main__":

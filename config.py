@@ -45,6 +45,28 @@ LOCAL_HOME_DIR = Path(_text("PARAKEET_LOCAL_HOME", "/var/tmp/parakeet"))
 ENGINE_PYTHON = _optional("PARAKEET_ENGINE_PYTHON")
 """The Python of a ready-made models' environment; None lets the bootstrap provide one."""
 
+LOCK = Path(_text("PARAKEET_LOCK", str(ROOT / "requirements.txt")))
+"""What the models' environment is installed from: exact and hashed."""
+ENGINE_IMPORTS = _text(
+    "PARAKEET_ENGINE_IMPORTS", "import engine.server, engine.hearing, pyannote.audio.pipelines"
+)
+"""What a new environment must be able to do before it is published: what the engine does first."""
+ENGINE_BYTES = int(_number("PARAKEET_ENGINE_BYTES", 8e9))
+"""About the size of the environment, for progress and for the room it needs."""
+SHADOW_DIR = _optional("PARAKEET_SHADOW_DIR")
+"""Where the environment's code is unpacked at each start; None takes memory (/dev/shm) where a
+volume is mounted and the container has 16 GB or more, else local disk."""
+HUB_CACHE_DIR = Path(_text("PARAKEET_HUB_CACHE", str(VOLUME_DIR / "huggingface-cache" / "hub")))
+"""RunPod's model cache."""
+LEASE_TTL_S = _number("PARAKEET_LEASE_TTL_S", 50)
+"""An installer that gave no sign of life for so long is dead, and another worker takes over."""
+BOOTSTRAP_TIMEOUT_S = _number("PARAKEET_BOOTSTRAP_TIMEOUT_S", 900)
+"""A job that has waited for the environment and the models for so long is given back."""
+BOOTSTRAP_PROGRESS_INTERVAL_S = _number("PARAKEET_BOOTSTRAP_PROGRESS_INTERVAL_S", 5)
+"""The least time between two updates of a job that waits for them."""
+GC_UNUSED_S = _number("PARAKEET_GC_UNUSED_S", 24 * 3600)
+"""What nobody has used for so long may be removed by ``bootstrap.py --gc``."""
+
 FLASH_ATTN_WHEEL = _optional("PARAKEET_FLASH_ATTN_WHEEL")
 """URL or path of a flash-attn wheel for this Python, torch and CUDA; None installs none."""
 

@@ -11,20 +11,20 @@ import os
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-import bootstrap
 import config
 import pipeline
 from speech import envelope
 from speech.errors import WorkerError
-from speech.protocol import EngineSettings
+from speech.protocol import EngineSettings, Problem
 from speech.types import Progress, Report
 from utils import validation, workspace
-from utils.engine_client import EngineClient, Timeouts
+from utils.engine_client import EngineClient, Launch, Timeouts
 from utils.progress import ProgressPoster, Send
-from volume.environment import InstallError
+from volume.errors import BootstrapError
+from volume.provide import Provided, Provider, diarization_model, speech_model
+from volume.steps import Step
 
 log = logging.getLogger("worker")
 
@@ -93,41 +93,80 @@ def result_limit_bytes(job_id: str) -> int:
 
 def start_engine() -> EngineClient:
     """Start the engine as the configuration says."""
-    settings = EngineSettings(
-        asr_model=config.ASR_MODEL,
-        asr_revision=config.ASR_REVISION,
-        diarization_model=config.DIARIZATION_MODEL,
-        diarization_revision=config.DIARIZATION_REVISION,
-        models_dir=str(bootstrap.home_dir() / "models"),
-        hf_token=config.HF_TOKEN,
-        offline=config.OFFLINE,
-        device=config.DEVICE,
-        threads=config.THREADS,
-    )
     timeouts = Timeouts(
         hello_s=config.ENGINE_HELLO_TIMEOUT_S,
         ready_s=config.ENGINE_READY_TIMEOUT_S,
         cancel_s=config.ENGINE_CANCEL_TIMEOUT_S,
+        bootstrap_s=config.BOOTSTRAP_TIMEOUT_S,
+        bootstrap_report_s=config.BOOTSTRAP_PROGRESS_INTERVAL_S,
     )
-    return EngineClient(provide_python, config.ROOT, settings, timeouts)
+    return EngineClient(VolumeLauncher(), config.ROOT, timeouts)
 
 
-def provide_python(report: Report) -> Path:
-    """The interpreter of the models' environment.
+class VolumeLauncher:
+    """What an engine is started with, from the volume, in the engine's terms."""
 
-    Raises:
-        WorkerError: It could not be installed.
-    """
-    try:
-        return bootstrap.provide_python(lambda step: report(Progress("install", detail=step)))
-    except InstallError as error:
-        log.error("bootstrap: %s", error)
-        raise WorkerError(
-            "bootstrap_failed",
-            "The models' environment could not be installed on the volume; the worker's log says "
-            "why.",
-            retryable=True,
-        ) from error
+    def __init__(self) -> None:
+        self._provider = Provider()
+
+    def provide(self, report: Report) -> Launch:
+        """Install and download what is missing.
+
+        Raises:
+            WorkerError: It cannot be had.
+        """
+        try:
+            provided = self._provider.provide(lambda step: report(as_progress(step)))
+        except BootstrapError as error:
+            log.error("bootstrap: %s", error.message)
+            raise as_worker_error(error) from error
+        return Launch(provided.python, engine_settings(provided))
+
+    def reject(self, reason: str) -> bool:
+        """The environment that came last does not start. Whether ``provide`` may do better now."""
+        return self._provider.reject(reason)
+
+
+def engine_settings(provided: Provided) -> EngineSettings:
+    """What the engine is told."""
+    problem, diarizer = provided.diarization_problem, provided.diarization_model
+    return EngineSettings(
+        asr_model=str(provided.speech_model),
+        asr_name=speech_model().title,
+        diarization_model=str(diarizer) if diarizer else None,
+        diarization_name=diarization_model().title,
+        diarization_problem=(
+            Problem(problem.code, problem.message, problem.retryable) if problem else None
+        ),
+        device=config.DEVICE,
+        threads=config.THREADS,
+    )
+
+
+def as_progress(step: Step) -> Progress:
+    """A step of the bootstrap, for the jobs that wait for it."""
+    by = f", by {step.worker}" if step.worker else ""
+    return Progress(
+        "install",
+        step.fraction,
+        f"{step.name}{by}",
+        done_bytes=step.done_bytes,
+        total_bytes=step.total_bytes,
+        remaining_s=step.remaining_s,
+    )
+
+
+def as_worker_error(error: BootstrapError) -> WorkerError:
+    """What callers are told. The text is the operator's where it may hold paths or packages."""
+    told_whole = error.code in ("model_unavailable", "diarization_unavailable", "gpu_unusable")
+    text = error.message if told_whole else PREPARATION_FAILED
+    return WorkerError(error.code, text, retryable=error.retryable)
+
+
+PREPARATION_FAILED = (
+    "The models' environment could not be prepared; the worker's log says why, and so does `python "
+    "bootstrap.py --doctor`."
+)
 
 
 def main() -> None:

@@ -220,10 +220,14 @@ class Progress:
     """Where a job stands."""
 
     stage: str
-    """"download", "decode", "queue", "load", "transcribe", "diarize" or "label"."""
+    """"install", "load", "download", "decode", "queue", "transcribe", "diarize" or "label"."""
     fraction: float | None = None
     """Share of the stage that is done, 0 to 1; None where it cannot be known."""
     detail: str | None = None
+    done_bytes: int | None = None
+    total_bytes: int | None = None
+    remaining_s: float | None = None
+    """An estimate."""
 
 
 Report = Callable[[Progress], None]

@@ -11,23 +11,46 @@ import contextlib
 import itertools
 import logging
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from speech.errors import EngineError, WorkerError
 from speech.protocol import EngineSettings
 from speech.types import Audio, Hearing, Options, Progress, Report
-from utils.engine_process import EngineGoneError, EngineProcess
+from utils.engine_process import BrokenEnvironmentError, EngineGoneError, EngineProcess
 
 log = logging.getLogger(__name__)
+
+INSTALL: Final = "install"
+"""The stage of what comes before an engine can be started."""
 
 MAX_DEATHS: Final = 2
 """A recording on which the engine died this often is not tried again."""
 
-ProvidePython = Callable[[Report], Path]
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What an engine is started with."""
+
+    python: Path
+    """Of the models' environment."""
+    settings: EngineSettings
+
+
+class Launcher(Protocol):
+    """Provides what an engine is started with. Both may block."""
+
+    def provide(self, report: Report) -> Launch:
+        """Install and download what is missing.
+
+        Raises:
+            WorkerError: It cannot be had.
+        """
+
+    def reject(self, reason: str) -> bool:
+        """The environment that came last does not start. Whether ``provide`` may do better now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +63,10 @@ class Timeouts:
     """From its handshake to loaded models."""
     cancel_s: float
     """To let go of a job that was cancelled while it worked on it. Then it is stuck, and killed."""
+    bootstrap_s: float
+    """For which a job waits until there is an environment with models."""
+    bootstrap_report_s: float
+    """Between two reports of that."""
 
 
 class EngineClient:
@@ -47,23 +74,19 @@ class EngineClient:
 
     def __init__(
         self,
-        provide_python: ProvidePython,
+        launcher: Launcher,
         root: Path,
-        settings: EngineSettings,
         timeouts: Timeouts,
     ) -> None:
         """Start the thread, and in it the engine.
 
         Args:
-            provide_python: Returns the interpreter of the models' environment, after installing
-                that environment if need be. May block and raise WorkerError.
+            launcher: Provides the models' environment and the models.
             root: The folder that holds ``engine/`` and ``speech/``.
-            settings: Passed on to the engine.
             timeouts: How long it may take.
         """
-        self._provide_python = provide_python
+        self._launcher = launcher
         self._root = root
-        self._settings = settings
         self._timeouts = timeouts
         self._starting: asyncio.Task[EngineProcess] | None = None
         self._start_progress: Progress = Progress("load")
@@ -133,11 +156,16 @@ class EngineClient:
 
     async def _started(self, report: Report) -> EngineProcess:
         """The running engine; starts one when there is none."""
+        begin_s = self._loop.time()
         while True:
             starting = self._ensure_started()
             while not starting.done():
+                installing = self._start_progress.stage == INSTALL
                 report(self._start_progress)
-                await asyncio.wait({starting}, timeout=1.0)
+                if installing and self._loop.time() - begin_s > self._timeouts.bootstrap_s:
+                    raise still_installing(self._start_progress)
+                interval_s = self._timeouts.bootstrap_report_s if installing else 1.0
+                await asyncio.wait({starting}, timeout=interval_s)
             engine = starting.result()
             if not engine.gone.done():
                 return engine
@@ -150,9 +178,18 @@ class EngineClient:
         return task
 
     async def _start(self) -> EngineProcess:
-        python = await asyncio.to_thread(self._provide_python, self._note_start)
+        while True:
+            self._note_start(Progress(INSTALL, detail="looking at the volume"))
+            launch = await asyncio.to_thread(self._launcher.provide, self._note_start)
+            try:
+                return await self._start_once(launch)
+            except BrokenEnvironmentError as error:
+                if not await asyncio.to_thread(self._launcher.reject, str(error)):
+                    raise start_failed() from error
+
+    async def _start_once(self, launch: Launch) -> EngineProcess:
         self._note_start(Progress("load", detail="starting the engine"))
-        engine = await EngineProcess.start(python, self._root, self._settings)
+        engine = await EngineProcess.start(launch.python, self._root, launch.settings)
         try:
             hello = await asyncio.wait_for(asyncio.shield(engine.hello), self._timeouts.hello_s)
             log.info("engine: torch %s, GPU %s", hello["torch"], hello["gpu"] or "none")
@@ -161,12 +198,12 @@ class EngineClient:
             log.info("engine ready after %.1f s: %s", ready["load_s"], ready["models"])
         except (EngineGoneError, TimeoutError) as error:
             engine.kill()
-            raise EngineError(
-                "engine_start_failed",
-                "The engine did not start: it ended or did not answer in time. The worker's log "
-                "has its last words; `python bootstrap.py --check` examines its environment.",
-                retryable=True,
-            ) from error
+            if engine.ended_without_hello():
+                raise BrokenEnvironmentError(str(error)) from error
+            raise start_failed() from error
+        except asyncio.CancelledError:
+            engine.kill()
+            raise
         return engine
 
     def _note_start(self, progress: Progress) -> None:
@@ -189,6 +226,27 @@ class EngineClient:
             engine = await self._starting
             engine.kill()
             await engine.gone
+
+
+def start_failed() -> EngineError:
+    """The engine's process did not get as far as its models."""
+    return EngineError(
+        "engine_start_failed",
+        "The engine did not start: it ended or did not answer in time. The worker's log has its "
+        "last words; `python bootstrap.py --check` examines its environment.",
+        retryable=True,
+    )
+
+
+def still_installing(progress: Progress) -> EngineError:
+    """What a job is told that has waited long enough."""
+    percent = "" if progress.fraction is None else f", {100 * progress.fraction:.0f} % done"
+    return EngineError(
+        "bootstrap_timeout",
+        f"The worker is still preparing its models ({progress.detail}{percent}). It goes on; send "
+        "the job again in some minutes.",
+        retryable=True,
+    )
 
 
 def _failed(task: asyncio.Task[EngineProcess]) -> bool:

@@ -29,13 +29,14 @@ PASSED_ON: Final = (
     "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-    "HF_ENDPOINT", "OMP_NUM_THREADS",
+    "OMP_NUM_THREADS",
 )  # fmt: skip
 """The worker's environment is not inherited: an image's PYTHONPATH or PYTHONDONTWRITEBYTECODE would
 reach into the models' environment, and the worker's secrets are none of its business."""
 
 ALWAYS_SET: Final[Mapping[str, str]] = {
     "PYANNOTE_METRICS_ENABLED": "false",  # pyannote.audio reports use by default
+    "HF_HUB_OFFLINE": "1",  # it gets paths of files; the bootstrap has fetched them
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "NO_VCS_VERSION": "1",  # else NeMo runs git at import
@@ -45,6 +46,14 @@ ALWAYS_SET: Final[Mapping[str, str]] = {
 
 class EngineGoneError(Exception):
     """The engine's process ended while something was expected of it."""
+
+
+class BrokenEnvironmentError(Exception):
+    """The models' environment does not start an engine: its own fault, not the machine's."""
+
+
+NOT_ITS_FAULT: Final = (0, -signal.SIGKILL, -signal.SIGTERM)
+"""Ends of an engine that say nothing of its environment: stopped, or killed for memory."""
 
 
 @dataclass(slots=True)
@@ -81,7 +90,7 @@ class EngineProcess:
             settings: Sent in the ``start`` message.
 
         Raises:
-            EngineError: The interpreter cannot be started.
+            BrokenEnvironmentError: The interpreter cannot be started.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -90,17 +99,13 @@ class EngineProcess:
                     *engine_command(python, root, theirs.fileno()),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=sys.stderr.fileno(),
-                    env=engine_environment(os.environ, settings),
+                    env=engine_environment(os.environ),
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
                 )
             except OSError as error:
                 ours.close()
-                raise EngineError(
-                    "engine_start_failed",
-                    f"The models' Python could not be started ({error.strerror}).",
-                    retryable=True,
-                ) from error
+                raise BrokenEnvironmentError(f"its Python: {error.strerror}") from error
         reader, writer = await asyncio.open_connection(sock=ours, limit=protocol.MAX_LINE_BYTES)
         loop = asyncio.get_running_loop()
         hello, ready, gone = loop.create_future(), loop.create_future(), loop.create_future()
@@ -144,6 +149,11 @@ class EngineProcess:
         finally:
             self.jobs.pop(job_id, None)
 
+    def ended_without_hello(self) -> bool:
+        """Whether its environment ended it: a Python that fails, a library that is cut short."""
+        said_hello = self.hello.done() and self.hello.exception() is None
+        return self.gone.done() and not said_hello and self.process.returncode not in NOT_ITS_FAULT
+
     def kill(self) -> None:
         """End the process and whatever it started."""
         with contextlib.suppress(ProcessLookupError):
@@ -169,6 +179,8 @@ class EngineProcess:
         job = self.jobs.get(job_id) if isinstance(job_id, str) else None
         if kind == "hello":
             self.hello.set_result(message)
+        elif kind == "broken":
+            self._fail_start(BrokenEnvironmentError(message["reason"]))
         elif kind == "ready":
             self.ready.set_result(message)
         elif kind == "progress":
@@ -213,13 +225,10 @@ def engine_command(python: Path, root: Path, descriptor: int) -> Sequence[str]:
     return [str(python), "-I", "-u", str(root / "engine" / "__main__.py"), str(descriptor)]
 
 
-def engine_environment(
-    environment: Mapping[str, str], settings: protocol.EngineSettings
-) -> dict[str, str]:
+def engine_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables that the engine's process gets."""
     passed_on = {name: environment[name] for name in PASSED_ON if name in environment}
-    offline = {"HF_HUB_OFFLINE": "1"} if settings.offline else {}
-    return {**passed_on, **ALWAYS_SET, **offline}
+    return {**passed_on, **ALWAYS_SET}
 
 
 def engine_error(message: protocol.Message) -> EngineError:

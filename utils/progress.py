@@ -70,4 +70,10 @@ def as_update(progress: Progress) -> dict[str, object]:
         update["percent"] = round(100 * progress.fraction)
     if progress.detail is not None:
         update["detail"] = progress.detail
+    if progress.done_bytes is not None:
+        update["done_bytes"] = progress.done_bytes
+    if progress.total_bytes is not None:
+        update["total_bytes"] = progress.total_bytes
+    if progress.remaining_s is not None:
+        update["remaining_s"] = round(progress.remaining_s)
     return update

@@ -1,0 +1,105 @@
+"""Programs that the bootstrap runs: bounded in time, ended with it, with a clean environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from volume.errors import BootstrapError
+
+DIE_WITH_PARENT: Final = (
+    "import ctypes,os,signal,sys;"
+    "parent=os.getppid();"
+    "ctypes.CDLL(None).prctl(1,signal.SIGKILL,0,0,0);"
+    "os.getppid()==parent or os._exit(1);"
+    "os.execvp(sys.argv[1],sys.argv[1:])"
+)
+"""PR_SET_PDEATHSIG, then the program: a worker killed with -9 leaves no installer running on."""
+
+PASSED_ON: Final = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+    "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HF_ENDPOINT",
+    "UV_CACHE_DIR", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX",
+    "UV_FIND_LINKS", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_HTTP_TIMEOUT", "UV_OFFLINE",
+    "UV_INSECURE_HOST", "UV_CONCURRENT_DOWNLOADS", "UV_CONFIG_FILE",
+)  # fmt: skip
+"""Nothing else is inherited: a PYTHONPATH, PIP_*, VIRTUAL_ENV or UV_PRERELEASE of the image would
+change what is installed or how it is imported, and a step needs no secret of the worker's."""
+
+LAST_LINES: Final = 20
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a step of the bootstrap gets."""
+    kept = {name: environment[name] for name in PASSED_ON if name in environment}
+    return {
+        **kept,
+        "UV_PYTHON_DOWNLOADS": "never",  # it must rest on this image's Python
+        "UV_NO_PROGRESS": "1",
+        "NO_VCS_VERSION": "1",  # else NeMo runs git at import
+        "PYANNOTE_METRICS_ENABLED": "false",
+    }
+
+
+def bound(command: Sequence[str]) -> list[str]:
+    """The command line that ends with the process that starts it."""
+    return [sys.executable, "-I", "-S", "-c", DIE_WITH_PARENT, *command]
+
+
+def run(command: Sequence[str], *, timeout_s: float, more: Mapping[str, str] | None = None) -> str:
+    """Run a step to its end; what it wrote to stdout.
+
+    Args:
+        command: The program and its arguments.
+        timeout_s: It is killed after that.
+        more: Further variables of its environment.
+
+    Raises:
+        BootstrapError: ``bootstrap_failed``, with its last lines.
+    """
+    name = " ".join(Path(part).name for part in command[:3] if not part.startswith("-"))
+    try:
+        done = subprocess.run(
+            bound(command),
+            env={**clean_environment(os.environ), **(more or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BootstrapError(
+            "bootstrap_failed", f"{name} did not end within {timeout_s:.0f} s", retryable=True
+        ) from error
+    if done.returncode != 0:
+        lines = (done.stderr or done.stdout).strip().splitlines()[-LAST_LINES:]
+        raise BootstrapError(
+            "volume_full" if "No space left" in done.stderr else "bootstrap_failed",
+            f"{name} failed with status {done.returncode}:\n" + "\n".join(lines),
+            retryable=True,
+        )
+    return done.stdout
+
+
+def uv() -> str:
+    """The uv program beside this interpreter, or the one on the PATH.
+
+    Raises:
+        BootstrapError: There is none.
+    """
+    beside = Path(sys.executable).parent / "uv"
+    found = str(beside) if beside.exists() else shutil.which("uv")
+    if found is None:
+        raise BootstrapError(
+            "bootstrap_failed", "uv is not installed. Install it with `pip install uv`."
+        )
+    return found

@@ -1,0 +1,236 @@
+"""Everything that an engine is started with: the environment, the models, a tree to run from.
+
+The order of a bootstrap is here; each step has a module of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import config
+from volume import (
+    build,
+    environment,
+    homes,
+    machine,
+    model_download,
+    models,
+    pack,
+    publish,
+    read_ahead,
+    shadow,
+    usage,
+)
+from volume.environment import Recipe
+from volume.errors import BootstrapError, DamagedError
+from volume.homes import Homes
+from volume.lease import Timing
+from volume.models import Model
+from volume.publish import Manifest, Place, Wanted
+from volume.shadow import Shadow
+from volume.steps import Tell
+
+log = logging.getLogger(__name__)
+
+FAILURES_BEFORE_REBUILD: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Provided:
+    """What an engine is started with."""
+
+    python: Path
+    speech_model: Path
+    diarization_model: Path | None
+    diarization_problem: BootstrapError | None
+    """Why there is no diarizer: speech alone is still served."""
+
+
+def recipe() -> Recipe:
+    """What the environment is made from."""
+    return Recipe(config.LOCK, config.ENGINE_IMPORTS, config.ENGINE_BYTES, config.FLASH_ATTN_WHEEL)
+
+
+def speech_model() -> Model:
+    """The speech model that is configured."""
+    return Model("speech", config.ASR_MODEL, config.ASR_REVISION, 2_600_000_000)
+
+
+def diarization_model() -> Model:
+    """The diarization model that is configured."""
+    name, revision = config.DIARIZATION_MODEL, config.DIARIZATION_REVISION
+    return Model("diarization", name, revision, 50_000_000)
+
+
+class Provider:
+    """Provides what an engine needs, and remembers what of it did not work."""
+
+    def __init__(self) -> None:
+        self._tree: Shadow | None = None
+        self._environment: tuple[Place, str] | None = None
+        """Where the one that was provided last is, and which instance it is."""
+        self._broken: str | None = None
+        self._failures = 0
+        self._marking: threading.Event | None = None
+
+    def provide(self, tell: Tell) -> Provided:
+        """Bring everything here, installing and downloading what is missing.
+
+        Args:
+            tell: Called with the steps.
+
+        Raises:
+            BootstrapError: Something cannot be had; the message says what to do.
+        """
+        problem = machine.gpu_problem(config.DEVICE)
+        if problem:
+            raise BootstrapError("gpu_unusable", problem, retryable=True)
+        try:
+            return self._provide(homes.find(), tell)
+        except OSError as error:
+            raise BootstrapError(
+                "bootstrap_failed",
+                f"the volume failed: {error.strerror} ({Path(str(error.filename)).name})",
+                retryable=True,
+            ) from error
+
+    def reject(self, reason: str) -> bool:
+        """The environment that was provided last does not start an engine.
+
+        The first time its local tree is made anew; the second time the environment itself is to
+        blame, and the next ``provide`` sets it aside and builds another.
+
+        Returns:
+            Whether ``provide`` may do better now.
+        """
+        if self._tree is None or self._environment is None:
+            return False  # the operator's own Python
+        place, instance = self._environment
+        self._failures += 1
+        log.warning("%s does not start (%d): %s", place.name, self._failures, reason)
+        shadow.discard(self._tree)
+        self._tree = None
+        if self._failures >= FAILURES_BEFORE_REBUILD:
+            publish.note_broken(place, reason)
+            self._broken, self._failures = instance, 0
+        return True
+
+    def _provide(self, where: Homes, tell: Tell) -> Provided:
+        python = self._python(where, tell)
+        speech, diarization = speech_model(), diarization_model()
+        speech_folder = provide_model(where, speech, python, tell)
+        diarizer: Path | None = None
+        problem: BootstrapError | None = None
+        try:
+            diarizer = provide_model(where, diarization, python, tell)
+        except BootstrapError as error:
+            log.warning("no speakers: %s", error.message)
+            problem = error
+        weights = models.weights(speech_folder, speech)
+        in_background(lambda: read_ahead.read_files([weights]))
+        self._mark(where)
+        return Provided(python, weights, diarizer, problem)
+
+    def _python(self, where: Homes, tell: Tell) -> Path:
+        if config.ENGINE_PYTHON:
+            return Path(config.ENGINE_PYTHON)
+        while self._tree is None:
+            place, manifest = provide_environment(where, tell, self._broken)
+            self._environment = place, str(manifest["instance"])
+            try:
+                self._tree = make_tree(where, place, manifest)
+            except DamagedError as error:
+                publish.note_broken(place, str(error))
+                self._broken = str(manifest["instance"])
+        return self._tree.python
+
+    def _mark(self, where: Homes) -> None:
+        """Say what this worker uses, for as long as it lives."""
+        if self._marking is not None:
+            self._marking.set()
+        names = [models.place(where.write, model).name for model in hub_models()]
+        if self._environment is not None:
+            names.append(self._environment[0].name)
+        self._marking = usage.keep_marking(where.write, names)
+
+
+def provide_environment(
+    where: Homes, tell: Tell, broken: str | None = None
+) -> tuple[Place, Manifest]:
+    """The published environment, built first if it must be.
+
+    Raises:
+        BootstrapError: It cannot be built.
+    """
+    make = build.maker(recipe(), where.scratch)
+
+    def wanted(home: Path) -> Wanted:
+        return Wanted(environment.place(home, recipe()), make, environment.check, broken)
+
+    return provide_published(where, wanted, tell)
+
+
+def provide_model(where: Homes, model: Model, python: Path, tell: Tell) -> Path:
+    """The folder of a model, or the operator's own path; downloaded first if it must be.
+
+    Raises:
+        BootstrapError: It cannot be had.
+    """
+    if model.is_path:
+        return Path(model.name)
+    cached = models.in_runpods_cache(config.HUB_CACHE_DIR, model)
+    if cached is not None:
+        return cached
+    make = model_download.maker(model, python, config.HF_TOKEN, where.scratch)
+    if config.OFFLINE:
+        make = model_download.refuser(model)
+
+    def wanted(home: Path) -> Wanted:
+        return Wanted(models.place(home, model), make, models.check)
+
+    return provide_published(where, wanted, tell)[0].folder
+
+
+def provide_published(
+    where: Homes, wanted_in: Callable[[Path], Wanted], tell: Tell
+) -> tuple[Place, Manifest]:
+    """A thing from where it may only be read, else from where it can be made."""
+    if where.read_only is not None:
+        wanted = wanted_in(where.read_only)
+        found = publish.sound(wanted)
+        if found is not None:
+            return wanted.place, found
+    wanted = wanted_in(where.write)
+    return wanted.place, publish.obtain(wanted, tell, Timing.of(config.LEASE_TTL_S))
+
+
+def make_tree(where: Homes, place: Place, manifest: Manifest) -> Shadow:
+    """The tree to run from, while what its imports will read comes into memory.
+
+    Raises:
+        DamagedError: The environment's own files are not what they were.
+        BootstrapError: There is room for it nowhere.
+    """
+    parents = homes.tree_parents(where)
+    tree = shadow.find(place.folder, manifest, parents)
+    if tree is None:
+        # Those who unpack it would read one piece after the other, a round trip each.
+        read_ahead.read_files([place.folder / environment.ARCHIVE])
+    _, hot = pack.read_index(place.folder / environment.INDEX)
+    in_background(lambda: read_ahead.read_ranges(place.folder / environment.LARGE, hot))
+    return tree or shadow.make(place.folder, manifest, parents)
+
+
+def hub_models() -> list[Model]:
+    """The configured models that come from the hub."""
+    return [model for model in (speech_model(), diarization_model()) if not model.is_path]
+
+
+def in_background(work: Callable[[], object]) -> None:
+    """Start what nobody waits for."""
+    threading.Thread(target=work, name="read-ahead", daemon=True).start()

@@ -1,0 +1,127 @@
+"""What is on the volume, and whether it is whole: ``python bootstrap.py --check``."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import config
+from volume import environment, files, lease, models, provide, publish
+from volume.errors import DamagedError
+from volume.homes import Homes
+from volume.publish import Check, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """An environment or a model, as it is found."""
+
+    name: str
+    state: Literal["ready", "missing", "damaged", "being made", "given"]
+    """"given": it is the operator's own, a path."""
+    found: str
+    """A path, or what is wrong."""
+    bytes: int = 0
+    details: tuple[tuple[str, str], ...] = ()
+    """Versions and the like."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether an engine can be started with it."""
+        return self.state in ("ready", "given")
+
+
+def look(where: Homes) -> tuple[Thing, ...]:
+    """The environment and the models that are configured. Changes nothing."""
+    things = []
+    if config.ENGINE_PYTHON:
+        there = Path(config.ENGINE_PYTHON).exists()
+        name = "PARAKEET_ENGINE_PYTHON"
+        things.append(Thing(name, "given" if there else "missing", config.ENGINE_PYTHON))
+    else:
+        recipe = provide.recipe()
+        places = [environment.place(home, recipe) for home in _homes(where)]
+        things.append(_published(places, environment.check))
+    wanted = (provide.speech_model(), provide.diarization_model())
+    return (*things, *(_model(where, model) for model in wanted))
+
+
+def _model(where: Homes, model: models.Model) -> Thing:
+    if model.is_path:
+        state: Literal["given", "missing"] = "given" if Path(model.name).exists() else "missing"
+        return Thing(model.title, state, model.name)
+    cached = models.in_runpods_cache(config.HUB_CACHE_DIR, model)
+    if cached is not None:
+        return Thing(model.title, "ready", str(cached), files.size_of(cached))
+    return _published([models.place(home, model) for home in _homes(where)], models.check)
+
+
+def _homes(where: Homes) -> list[Path]:
+    return [home for home in (where.read_only, where.write) if home is not None]
+
+
+def _published(places: list[Place], check: Check) -> Thing:
+    """The first of these that is there."""
+    for place in places:
+        manifest = publish.manifest(place.folder)
+        if manifest is None:
+            continue
+        try:
+            check(place.folder, manifest)
+        except DamagedError as error:
+            return Thing(place.name, "damaged", f"{place.folder}: {error}")
+        return Thing(
+            place.name, "ready", str(place.folder), _bytes(manifest), tuple(_details(manifest))
+        )
+    return _missing(places[-1])
+
+
+def _missing(place: Place) -> Thing:
+    """Why a thing is not there: nobody has made it, somebody makes it, or it failed."""
+    seen = lease.look(place.install)
+    if seen.step is not None and not seen.released:
+        return Thing(place.name, "being made", f"{seen.step.name}, by {seen.step.worker}")
+    failure = publish.last_failure(place)
+    why = failure.message if failure else f"not in {place.folder.parent}"
+    return Thing(place.name, "missing", why)
+
+
+def _bytes(manifest: publish.Manifest) -> int:
+    with contextlib.suppress(KeyError, TypeError):
+        return int(manifest["bytes"])
+    return sum(int(entry["bytes"]) for entry in manifest.get("files", {}).values())
+
+
+def _details(manifest: publish.Manifest) -> list[tuple[str, str]]:
+    """What of a manifest an operator wants to read."""
+    details = [(name, str(version)) for name, version in manifest.get("versions", {}).items()]
+    if "install_s" in manifest:
+        details.append(("installed in", f"{manifest['install_s']:.0f} s"))
+    return details
+
+
+def as_text(things: tuple[Thing, ...]) -> str:
+    """A line a thing."""
+    lines = []
+    for thing in things:
+        size = f"  {thing.bytes / 1e9:.2f} GB" if thing.bytes else ""
+        lines.append(f"{thing.state:<10}  {thing.name}{size}\n            {thing.found}")
+        if thing.details:
+            lines.append("            " + ", ".join(f"{k} {v}" for k, v in thing.details))
+    return "\n".join(lines)
+
+
+def as_json(things: tuple[Thing, ...]) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [
+        {
+            "name": thing.name,
+            "state": thing.state,
+            "found": thing.found,
+            "bytes": thing.bytes,
+            **dict(thing.details),
+        }
+        for thing in things
+    ]
