@@ -11,7 +11,7 @@ WORKER := $(VENVS)/worker
 DEV := $(VENVS)/dev
 SOURCES := handler.py pipeline.py bootstrap.py config.py speech utils engine volume tools training tests benchmarks
 
-.PHONY: help demo test lint format bench image-check verify-real lock clean
+.PHONY: help demo test test-volume lint format bench image-check verify-real lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,7 +21,7 @@ demo: $(ENGINE)/.done $(WORKER)/.done ## Transcribe the demo conversation, or AU
 	  $(if $(AUDIO),--audio "$(AUDIO)") $(if $(MODEL),--model "$(MODEL)")
 
 test: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Run the tests (TESTS=tests/test_x.py for some)
-	$(DEV)/bin/python -m pytest $(TESTS)
+	$(DEV)/bin/python -m pytest -m "not volume and not real" $(TESTS)
 
 lint: $(DEV)/.done ## Format check, ruff, mypy --strict, and the linters of the Dockerfile and scripts
 	$(DEV)/bin/ruff format --check .
@@ -35,8 +35,11 @@ format: $(DEV)/.done ## Format the code
 	$(DEV)/bin/ruff format .
 	$(DEV)/bin/ruff check --fix .
 
-bench: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Measure this machine, as a table
-	$(DEV)/bin/python -m benchmarks.run
+test-volume: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Races, kills and faults of the volume, one real bootstrap
+	$(DEV)/bin/python -m pytest -m "volume or real" $(TESTS)
+
+bench: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Measure this machine, as tables (SUITES=spine or volume for one)
+	$(DEV)/bin/python -m benchmarks.run $(SUITES)
 
 image-check: $(DEV)/.done ## Follow the Dockerfile in a bare root and start the worker in it
 	$(DEV)/bin/python -m tools.image_check

@@ -1,4 +1,4 @@
-"""``make bench``: the spine's numbers as a table on the terminal and in docs/benchmarks/spine.json.
+"""``make bench``: measurements as a table on the terminal and in docs/benchmarks/<suite>.json.
 
 Each row is a median over several runs, beside a baseline of the same run where one makes sense:
 these figures move with the machine, their ratios hardly do.
@@ -17,8 +17,9 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
-from benchmarks import decoding, jobs, starting
+from benchmarks import decoding, jobs, starting, volume
 from benchmarks.rows import Row
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,23 +50,38 @@ def describe_machine() -> Machine:
     )
 
 
+SUITES: Final = {
+    "spine": (starting.rows, decoding.rows, jobs.rows),
+    "volume": (volume.rows,),
+}
+
+
 def main() -> None:
     """Measure, print, save."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("suites", nargs="*", default=list(SUITES), help=" or ".join(SUITES))
     parser.add_argument("--runs", type=int, default=5, help="runs of each short measurement")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks" / "spine.json")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks")
     arguments = parser.parse_args()
+    if unknown := set(arguments.suites) - set(SUITES):
+        parser.error(f"no suite {' '.join(unknown)}: there are {', '.join(SUITES)}")
+    for suite in arguments.suites:
+        run(suite, arguments.runs, arguments.out / f"{suite}.json")
+
+
+def run(suite: str, runs: int, out: Path) -> None:
+    """One suite."""
     machine = describe_machine()
     rows: list[Row] = []
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        for measure in (starting.rows, decoding.rows, jobs.rows):
-            for row in measure(Path(folder), arguments.runs):
+        for measure in SUITES[suite]:
+            for row in measure(Path(folder), runs):
                 rows.append(row)
                 print(as_line(row), flush=True)
     print(f"\n{machine}\n{time.monotonic() - begin:.0f} s in all", file=sys.stderr)
     saved = {"machine": asdict(machine), "rows": [asdict(row) for row in rows]}
-    arguments.out.write_text(json.dumps(saved, indent=2) + "\n")
+    out.write_text(json.dumps(saved, indent=2) + "\n")
 
 
 def as_line(row: Row) -> str:
