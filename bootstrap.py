@@ -18,10 +18,10 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import config
-from volume import doctor, environment, garbage, homes, machine, models, provide, state
+from volume import doctor, environment, garbage, homes, machine, models, programs, provide, state
 from volume.errors import BootstrapError
 from volume.lease import Timing
 from volume.steps import Step, Tell
@@ -33,8 +33,8 @@ def main() -> None:
     """One of the four commands above."""
     arguments = parse_arguments()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-    # As Ctrl-C: what is half made is removed before the end.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     try:
         sys.exit(arguments.command(arguments.json))
     except BootstrapError as error:
@@ -45,6 +45,12 @@ def main() -> None:
         sys.exit(f"bootstrap failed: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def interrupt(*_: object) -> NoReturn:
+    """End what runs, so that what is half made is removed before the end."""
+    programs.end_all()
+    raise KeyboardInterrupt
 
 
 def parse_arguments() -> argparse.Namespace:

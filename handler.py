@@ -22,6 +22,7 @@ from speech.types import Progress, Report
 from utils import validation, workspace
 from utils.engine_client import EngineClient, Launch, Timeouts
 from utils.progress import ProgressPoster, Send
+from volume import programs
 from volume.errors import BootstrapError
 from volume.provide import Provided, Provider, diarization_model, speech_model
 from volume.steps import Step
@@ -184,9 +185,12 @@ def main() -> None:
     async def handler(job: Job) -> Envelope:
         return await handle(job, engine, sdk_sender(job))
 
-    runpod.serverless.start(
-        {"handler": handler, "concurrency_modifier": lambda _: config.CONCURRENCY}
-    )
+    try:
+        runpod.serverless.start(
+            {"handler": handler, "concurrency_modifier": lambda _: config.CONCURRENCY}
+        )
+    finally:
+        programs.end_all()  # an install under way would keep this process for as long as it takes
 
 
 def sdk_sender(job: Job) -> Callable[[dict[str, object]], Awaitable[None]]:

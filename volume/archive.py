@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,9 @@ from volume import archive_part, programs
 
 PART_BYTES: Final = 48 << 20
 """Of files in a part, before compression: some 16 parts, enough for the cores of a worker."""
+
+TIMEOUT_S: Final = 900.0
+"""For a process of our own; on a volume that hangs it would not end."""
 
 MAX_PROCESSES: Final = 8
 
@@ -124,11 +126,8 @@ def processes() -> int:
 
 def _call(arguments: Sequence[str], stdin: object) -> bytes:
     """This file as a program, in a process of its own."""
-    done = subprocess.run(
-        programs.bound([sys.executable, "-I", "-S", archive_part.__file__, *arguments]),
-        input=json.dumps(stdin).encode(),
-        capture_output=True,
-    )
+    command = [sys.executable, "-I", "-S", archive_part.__file__, *arguments]
+    done = programs.run(command, timeout_s=TIMEOUT_S, stdin=json.dumps(stdin).encode())
     if done.returncode != 0:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         kind = (

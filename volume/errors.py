@@ -23,6 +23,13 @@ class BootstrapError(Exception):
         self.retryable = retryable
 
 
+class EndingError(BootstrapError):
+    """This process is to end; nothing is wrong with the volume."""
+
+    def __init__(self) -> None:
+        super().__init__("bootstrap_failed", "the worker is ending", retryable=True)
+
+
 class LeaseLostError(Exception):
     """Another worker has taken over; what was being made must not be published."""
 

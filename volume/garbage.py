@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from volume import files, lease, local, publish, usage
+from volume import files, lease, local, programs, publish, usage
 from volume.lease import Timing
 from volume.publish import Place
 
@@ -74,7 +74,7 @@ def _sweep_install(place: Place, timing: Timing, say: Callable[[str], None]) -> 
         if sign != first_sign or time.monotonic() > deadline_s:
             say(f"{place.name} is being made by a worker: left alone")
             return []
-        time.sleep(timing.poll_s)
+        programs.pause(timing.poll_s)
     held = lease.claim(place.install, watcher.seen.generation, timing)
     if held is None:
         say(f"{place.name} is being made by a worker: left alone")

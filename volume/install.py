@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from volume import files, programs
 from volume.environment import Recipe
-from volume.errors import BootstrapError, LeaseLostError
+from volume.errors import BootstrapError, EndingError, LeaseLostError
 from volume.steps import Step, Tell
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,8 @@ def install(recipe: Recipe, work: Path, tell: Tell) -> Path:
             with _telling_growth(work, recipe.expected_bytes, tell):
                 _install_once(recipe, tree, cache)
             break
+        except EndingError:
+            raise
         except BootstrapError as error:
             if attempt == ATTEMPTS or error.code == "volume_full":
                 raise
@@ -60,9 +62,9 @@ def python_of(tree: Path) -> Path:
 def _install_once(recipe: Recipe, tree: Path, cache: dict[str, str]) -> None:
     uv = programs.uv()
     create = [uv, "venv", "-q", "--relocatable", "--no-project", "--python", sys.executable]
-    programs.run([*create, str(tree)], timeout_s=INSTALL_TIMEOUT_S, more=cache)
+    programs.require([*create, str(tree)], timeout_s=INSTALL_TIMEOUT_S, more=cache)
     sync = [uv, "pip", "sync", "-q", "--require-hashes", "--python", str(python_of(tree))]
-    programs.run([*sync, str(recipe.lock)], timeout_s=INSTALL_TIMEOUT_S, more=cache)
+    programs.require([*sync, str(recipe.lock)], timeout_s=INSTALL_TIMEOUT_S, more=cache)
 
 
 def _install_optional(tree: Path, wheel: str, cache: dict[str, str], tell: Tell) -> None:
@@ -73,12 +75,12 @@ def _install_optional(tree: Path, wheel: str, cache: dict[str, str], tell: Tell)
     add = [uv, "pip", "install", "-q", "--no-deps", "--python", python, wheel]
     remove = [uv, "pip", "uninstall", "-q", "--python", python, package]
     try:
-        programs.run(add, timeout_s=INSTALL_TIMEOUT_S, more=cache)
-        programs.run([python, "-I", "-c", f"import {package}"], timeout_s=IMPORT_TIMEOUT_S)
+        programs.require(add, timeout_s=INSTALL_TIMEOUT_S, more=cache)
+        programs.require([python, "-I", "-c", f"import {package}"], timeout_s=IMPORT_TIMEOUT_S)
     except BootstrapError as error:
         log.warning("%s is left out: %s", package, error)
         with contextlib.suppress(BootstrapError):
-            programs.run(remove, timeout_s=INSTALL_TIMEOUT_S, more=cache)
+            programs.require(remove, timeout_s=INSTALL_TIMEOUT_S, more=cache)
 
 
 @contextlib.contextmanager

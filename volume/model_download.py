@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,20 +67,14 @@ def download(
     Raises:
         BootstrapError: With the code of the model's kind, or ``volume_full``.
     """
-    environment = {
-        **programs.clean_environment(os.environ),
+    more = {
         "HF_HOME": str(scratch / "hub"),
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DOWNLOAD_TIMEOUT": "30",
         "HF_XET_TELEMETRY_ENABLED": "0",
         "HF_XET_CLIENT_RETRY_MAX_ATTEMPTS": "3",  # its own number goes on for minutes
     }
-    with subprocess.Popen(
-        programs.bound([str(python), "-I", "-u", str(PROGRAM)]),
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
+    with programs.started([str(python), "-I", "-u", str(PROGRAM)], more) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -91,8 +83,6 @@ def download(
             return _follow(model, process.stdout, tell)
         except BrokenPipeError as error:
             raise _ended(model) from error
-        finally:
-            process.kill()
 
 
 def _follow(model: Model, answers: IO[bytes], tell: Tell) -> dict[str, Any]:

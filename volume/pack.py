@@ -83,7 +83,7 @@ def prove(recipe: Recipe, tree: Path) -> dict[str, Any]:
     """
     python = str(install.python_of(tree))
     command = [python, "-I", str(PROOF), str(config.ROOT), str(LARGE_BYTES + 1), recipe.imports]
-    answer: dict[str, Any] = json.loads(programs.run(command, timeout_s=PROOF_TIMEOUT_S))
+    answer: dict[str, Any] = json.loads(programs.require(command, timeout_s=PROOF_TIMEOUT_S))
     return answer
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from volume.errors import BootstrapError
+from volume.errors import BootstrapError, EndingError
 
 DIE_WITH_PARENT: Final = (
     "import ctypes,os,signal,sys;"
@@ -36,6 +39,11 @@ change what is installed or how it is imported, and a step needs no secret of th
 
 LAST_LINES: Final = 20
 
+NO_ROOM: Final = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+
+_running: set[subprocess.Popen[bytes]] = set()
+_ending = threading.Event()
+
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables that a step of the bootstrap gets."""
@@ -54,40 +62,106 @@ def bound(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", DIE_WITH_PARENT, *command]
 
 
-def run(command: Sequence[str], *, timeout_s: float, more: Mapping[str, str] | None = None) -> str:
-    """Run a step to its end; what it wrote to stdout.
+@contextlib.contextmanager
+def started(
+    command: Sequence[str], more: Mapping[str, str] | None = None, stderr: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program with pipes, killed at the end of the block, or by ``end_all``.
 
     Args:
         command: The program and its arguments.
-        timeout_s: It is killed after that.
         more: Further variables of its environment.
+        stderr: As for Popen; None is our own.
 
     Raises:
-        BootstrapError: ``bootstrap_failed``, with its last lines.
+        EndingError: This process is to end.
     """
-    name = " ".join(Path(part).name for part in command[:3] if not part.startswith("-"))
-    try:
-        done = subprocess.run(
-            bound(command),
-            env={**clean_environment(os.environ), **(more or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BootstrapError(
-            "bootstrap_failed", f"{name} did not end within {timeout_s:.0f} s", retryable=True
-        ) from error
+    with subprocess.Popen(
+        bound(command),
+        env={**clean_environment(os.environ), **(more or {})},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+    ) as process:
+        _running.add(process)
+        try:
+            if _ending.is_set():
+                raise EndingError
+            yield process
+        finally:
+            _running.discard(process)
+            process.kill()
+
+
+def run(
+    command: Sequence[str],
+    *,
+    timeout_s: float,
+    more: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program to its end, well or not.
+
+    Raises:
+        BootstrapError: It took too long.
+        EndingError: This process is to end.
+    """
+    with started(command, more, subprocess.PIPE) as process:
+        try:
+            out, err = process.communicate(stdin, timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise BootstrapError(
+                "bootstrap_failed",
+                f"{_name(command)} did not end within {timeout_s:.0f} s",
+                retryable=True,
+            ) from error
+    if _ending.is_set():
+        raise EndingError
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def require(
+    command: Sequence[str], *, timeout_s: float, more: Mapping[str, str] | None = None
+) -> str:
+    """Run a program that must end well; what it wrote to stdout.
+
+    Raises:
+        BootstrapError: ``bootstrap_failed``, with its last lines, or ``volume_full``.
+    """
+    done = run(command, timeout_s=timeout_s, more=more)
     if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines()[-LAST_LINES:]
+        text = (done.stderr or done.stdout).decode(errors="replace")
+        lines = text.strip().splitlines()[-LAST_LINES:]
         raise BootstrapError(
-            "volume_full" if "No space left" in done.stderr else "bootstrap_failed",
-            f"{name} failed with status {done.returncode}:\n" + "\n".join(lines),
+            "volume_full" if any(words in text for words in NO_ROOM) else "bootstrap_failed",
+            f"{_name(command)} failed with status {done.returncode}:\n" + "\n".join(lines),
             retryable=True,
         )
-    return done.stdout
+    return done.stdout.decode(errors="replace")
+
+
+def end_all() -> None:
+    """This process is to end: kill what it runs, and start nothing any more.
+
+    Threads that wait for a program would keep the process alive, a whole install long.
+    """
+    _ending.set()
+    for process in tuple(_running):
+        process.kill()
+
+
+def pause(seconds: float) -> None:
+    """Wait, but not for long when this process is to end.
+
+    Raises:
+        EndingError: It is.
+    """
+    if _ending.wait(seconds):
+        raise EndingError
+
+
+def _name(command: Sequence[str]) -> str:
+    return " ".join(Path(part).name for part in command[:3] if not part.startswith("-"))
 
 
 def uv() -> str:

@@ -33,11 +33,15 @@ from volume.lease import Timing
 from volume.models import Model
 from volume.publish import Manifest, Place, Wanted
 from volume.shadow import Shadow
-from volume.steps import Tell
+from volume.steps import Tell, within
 
 log = logging.getLogger(__name__)
 
 FAILURES_BEFORE_REBUILD: Final = 2
+
+ENVIRONMENT_SHARE: Final = 0.7
+SPEECH_SHARE: Final = 0.98
+"""Where in a whole bootstrap the environment ends, and the speech model: 120 s, 50 s, 1 s or so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +125,15 @@ class Provider:
         return True
 
     def _provide(self, where: Homes, tell: Tell) -> Provided:
-        python = self._python(where, tell)
+        python = self._python(where, within(tell, 0.0, ENVIRONMENT_SHARE))
         speech, diarization = speech_model(), diarization_model()
-        speech_folder = provide_model(where, speech, python, tell)
+        speech_folder = provide_model(
+            where, speech, python, within(tell, ENVIRONMENT_SHARE, SPEECH_SHARE)
+        )
         diarizer: Path | None = None
         problem: BootstrapError | None = None
         try:
-            diarizer = provide_model(where, diarization, python, tell)
+            diarizer = provide_model(where, diarization, python, within(tell, SPEECH_SHARE, 1.0))
         except BootstrapError as error:
             log.warning("no speakers: %s", error.message)
             problem = error

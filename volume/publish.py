@@ -19,15 +19,14 @@ import contextlib
 import errno
 import logging
 import os
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from volume import files, lease
-from volume.errors import BootstrapError, DamagedError, LeaseLostError
+from volume import files, lease, programs
+from volume.errors import BootstrapError, DamagedError, EndingError, LeaseLostError
 from volume.lease import Lease, Timing
 from volume.steps import Step, Tell
 
@@ -115,15 +114,16 @@ def obtain(wanted: Wanted, tell: Tell, timing: Timing) -> Manifest:
         if found is not None:
             return found
         if watcher.is_free():
-            _refuse_after_failure(wanted.place)
-            held = lease.claim(wanted.place.install, watcher.seen.generation, timing)
+            with files.full_volume_is_an_error(wanted.place.home):
+                _refuse_after_failure(wanted.place)
+                held = lease.claim(wanted.place.install, watcher.seen.generation, timing)
             if held is not None:
                 with held, contextlib.suppress(LeaseLostError):
                     return _make_under_lease(wanted, held, tell)
                 log.warning("%s: the lease was lost; looking again", wanted.place.name)
                 continue
         tell(watcher.seen.step or Step("waiting", worker="another worker"))
-        time.sleep(timing.poll_s)
+        programs.pause(timing.poll_s)
 
 
 def _make_under_lease(wanted: Wanted, held: Lease, tell: Tell) -> Manifest:
@@ -151,6 +151,8 @@ def _make_under_lease(wanted: Wanted, held: Lease, tell: Tell) -> Manifest:
             files.write_json(staging / READY, made)
             held.check()
             return _publish(staging, place, made)
+    except EndingError:
+        raise  # nothing is wrong: another worker may go on at once
     except BootstrapError as error:
         _record_failure(place, error)
         raise
@@ -241,5 +243,5 @@ def _refuse_after_failure(place: Place) -> None:
         if failure is not None:
             failed_at_s = (place.install / "failed.json").stat().st_mtime
             age_s = files.volume_time_s(place.install) - failed_at_s
-            if age_s < REST_AFTER_FAILURE_S:
+            if 0 <= age_s < REST_AFTER_FAILURE_S:  # not one of a clock that was set back
                 raise failure

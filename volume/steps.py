@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +23,13 @@ class Step:
 
 
 Tell = Callable[[Step], None]
+
+
+def within(tell: Tell, begin: float, end: float) -> Tell:
+    """Tells a part's steps as steps of the whole, of which it is the share from begin to end."""
+
+    def tell_whole(step: Step) -> None:
+        fraction = begin + (end - begin) * (step.fraction or 0.0)
+        tell(replace(step, fraction=fraction))
+
+    return tell_whole
