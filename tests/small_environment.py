@@ -72,6 +72,8 @@ class Machine:
     disk: Path
     lock: Path
     more: Mapping[str, str] = field(default_factory=dict)
+    is_small: bool = True
+    """Whether the lock is the one of the three packages."""
 
     @property
     def home(self) -> Path:
@@ -81,6 +83,10 @@ class Machine:
     @property
     def variables(self) -> dict[str, str]:
         """The environment of its processes."""
+        small = {
+            "PARAKEET_ENGINE_IMPORTS": f"import {', '.join(NAMES)}",
+            "PARAKEET_ENGINE_BYTES": "3000000",
+        }
         return {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self.disk),
@@ -89,13 +95,12 @@ class Machine:
             "PARAKEET_LOCAL_HOME": str(self.disk / "local"),
             "PARAKEET_SHADOW_DIR": str(self.disk / "local" / "shadows"),
             "PARAKEET_LOCK": str(self.lock),
-            "PARAKEET_ENGINE_IMPORTS": f"import {', '.join(NAMES)}",
-            "PARAKEET_ENGINE_BYTES": "3000000",
             "PARAKEET_LEASE_TTL_S": str(TTL_S),
             "PARAKEET_ASR_MODEL": str(ASR_MODEL),
             "PARAKEET_DIARIZATION_MODEL": str(DIARIZATION_MODEL),
             "PARAKEET_DEVICE": "cpu",
             "UV_OFFLINE": "1",
+            **(small if self.is_small else {}),
             **self.more,
         }
 
