@@ -21,9 +21,22 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import config
-from volume import doctor, environment, garbage, homes, machine, models, programs, provide, state
+from volume import (
+    doctor,
+    environment,
+    garbage,
+    homes,
+    machine,
+    models,
+    programs,
+    provide,
+    publish,
+    state,
+)
 from volume.errors import BootstrapError
+from volume.homes import Homes
 from volume.lease import Timing
+from volume.publish import Place
 from volume.steps import Step, Tell
 
 SAY_EVERY_S: Final = 5.0
@@ -42,6 +55,8 @@ def main() -> None:
             print(json.dumps({"error": error.message, "error_code": error.code}))
         sys.exit(f"bootstrap failed: {error.message}")
     except OSError as error:
+        if arguments.json:
+            print(json.dumps({"error": str(error), "error_code": "bootstrap_failed"}))
         sys.exit(f"bootstrap failed: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
@@ -77,10 +92,11 @@ def install(as_json: bool) -> int:
     if problem:
         print(f"warning: {problem}", file=sys.stderr)
     tell = teller()
+    for place in configured_places(where):
+        publish.forget_failure(place)
     python = Path(config.ENGINE_PYTHON) if config.ENGINE_PYTHON else None
     if python is None:
-        place, manifest = provide.provide_environment(where, tell)
-        python = provide.make_tree(where, place, manifest).python
+        python = provide.provide_tree(where, tell)[0].python
     missing = []
     for model in provide.hub_models():
         try:
@@ -130,8 +146,7 @@ def examine(as_json: bool) -> int:
 def collect(as_json: bool) -> int:
     """Remove what nobody needs."""
     where = homes.find()
-    wanted = [environment.place(where.write, provide.recipe()).name]
-    wanted += [models.place(where.write, model).name for model in provide.hub_models()]
+    wanted = [place.name for place in configured_places(where)]
     removed = garbage.collect(
         where.write,
         where.scratch,
@@ -147,6 +162,12 @@ def collect(as_json: bool) -> int:
             print(f"removed {thing.name}  {thing.bytes / 1e9:.2f} GB")
         print(f"{len(removed)} removed, {sum(t.bytes for t in removed) / 1e9:.2f} GB")
     return 0
+
+
+def configured_places(where: Homes) -> list[Place]:
+    """Where this configuration's environment and models are, or will be."""
+    places = [models.place(where.write, model) for model in provide.hub_models()]
+    return [environment.place(where.write, provide.recipe()), *places]
 
 
 def teller() -> Tell:

@@ -16,7 +16,7 @@ from typing import Any
 import config
 import pipeline
 from speech import envelope
-from speech.errors import WorkerError
+from speech.errors import CODES, WorkerError
 from speech.protocol import EngineSettings, Problem
 from speech.types import Progress, Report
 from utils import validation, workspace
@@ -161,7 +161,9 @@ def as_worker_error(error: BootstrapError) -> WorkerError:
     """What callers are told. The text is the operator's where it may hold paths or packages."""
     told_whole = error.code in ("model_unavailable", "diarization_unavailable", "gpu_unusable")
     text = error.message if told_whole else PREPARATION_FAILED
-    return WorkerError(error.code, text, retryable=error.retryable)
+    # A record of another release may hold a code that this one does not know.
+    code = error.code if error.code in CODES else "bootstrap_failed"
+    return WorkerError(code, text, retryable=error.retryable)
 
 
 PREPARATION_FAILED = (

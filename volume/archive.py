@@ -8,6 +8,7 @@ can write and read them side by side, and has an index, so that nobody parses ta
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -58,6 +59,10 @@ def write(tree: Path, paths: Sequence[str], archive: Path) -> tuple[Part, ...]:
 
     Returns:
         The parts that were added.
+
+    Raises:
+        ArchiveError: A file cannot be read, or the archive cannot be written.
+        OSError: There is no room for it.
     """
     lists = list(split(tree, paths))
 
@@ -98,6 +103,7 @@ def read(archive: Path, parts: Sequence[Part], target: Path, count: int | None =
     Raises:
         DamagedArchiveError: A part is not what it was.
         ArchiveError: The folder cannot be written.
+        OSError: It has no room.
     """
     count = min(count or processes(), len(parts)) or 1
     shares = [[asdict(part) for part in parts[first::count]] for first in range(count)]
@@ -129,6 +135,8 @@ def _call(arguments: Sequence[str], stdin: object) -> bytes:
     command = [sys.executable, "-I", "-S", archive_part.__file__, *arguments]
     done = programs.run(command, timeout_s=TIMEOUT_S, stdin=json.dumps(stdin).encode())
     if done.returncode != 0:
+        if done.returncode == archive_part.FULL_STATUS:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         kind = (
             DamagedArchiveError if done.returncode == archive_part.DAMAGED_STATUS else ArchiveError

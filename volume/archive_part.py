@@ -28,6 +28,7 @@ GZIP: Final = 31
 """zlib's window bits for a gzip member."""
 
 DAMAGED_STATUS: Final = 3
+FULL_STATUS: Final = 4
 
 
 class DamagedError(Exception):
@@ -115,7 +116,8 @@ def main() -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(DAMAGED_STATUS)
     except OSError as error:
-        sys.exit(str(error))
+        sys.stderr.write(f"{error}\n")
+        sys.exit(FULL_STATUS if error.errno in (errno.ENOSPC, errno.EDQUOT) else 1)
 
 
 if __name__ == "__main__":

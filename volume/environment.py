@@ -78,11 +78,9 @@ def check(folder: Path, manifest: Manifest) -> None:
     Raises:
         DamagedError: One is not.
     """
-    wanted = {folder / LARGE / name: size for name, size in _large_sizes(manifest)}
-    wanted |= {folder / name: manifest["sizes"][name] for name in (ARCHIVE, INDEX)}
 
-    def look(item: tuple[Path, int]) -> None:
-        path, size = item
+    def look(item: tuple[str, int]) -> None:
+        path, size = folder / item[0], item[1]
         try:
             found = files.patiently(lambda: path.stat().st_size)
         except FileNotFoundError:
@@ -91,13 +89,8 @@ def check(folder: Path, manifest: Manifest) -> None:
             raise DamagedError(f"{path.name} has {found} bytes instead of {size}")
 
     try:
-        files.in_parallel(wanted.items(), look)
+        sizes = [(f"{LARGE}/{entry['stored']}", entry["bytes"]) for entry in manifest["large"]]
+        sizes += [(name, manifest["sizes"][name]) for name in (ARCHIVE, INDEX)]
+        files.in_parallel(sizes, look)
     except (KeyError, TypeError, ValueError) as error:
-        raise DamagedError(f"its manifest is not one: {error!r}") from error
-
-
-def _large_sizes(manifest: Manifest) -> list[tuple[str, int]]:
-    try:
-        return [(entry["stored"], entry["bytes"]) for entry in manifest["large"]]
-    except (KeyError, TypeError) as error:
         raise DamagedError(f"its manifest is not one: {error!r}") from error

@@ -159,7 +159,10 @@ def size_of(path: Path) -> int:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Put a file that never changes in a second place; on disk when this returns.
+    """Put a file that never changes in a second place.
+
+    A copy is on disk when this returns: a network volume may tell only then that it is full. A link
+    is not waited for, because the file's size is looked at before each use.
 
     Raises:
         OSError: It could not be written.
@@ -171,8 +174,8 @@ def link_or_copy(source: Path, target: Path) -> None:
             raise
         shutil.copyfile(source, target)
         shutil.copymode(source, target)
-    with target.open("rb") as file:
-        os.fsync(file.fileno())
+        with target.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from volume import files, lease, local, programs, publish, usage
+from volume.errors import LeaseLostError
 from volume.lease import Timing
 from volume.publish import Place
 
@@ -76,13 +77,15 @@ def _sweep_install(place: Place, timing: Timing, say: Callable[[str], None]) -> 
             return []
         programs.pause(timing.poll_s)
     held = lease.claim(place.install, watcher.seen.generation, timing)
-    if held is None:
-        say(f"{place.name} is being made by a worker: left alone")
-        return []
-    with held:
-        sizes = [Removed(f"{place.name}/{n}", files.size_of(place.install / n)) for n in leavings]
-        publish.sweep_staging(place)
-    return sizes
+    if held is not None:
+        with held, contextlib.suppress(LeaseLostError):
+            sizes = [
+                Removed(f"{place.name}/{n}", files.size_of(place.install / n)) for n in leavings
+            ]
+            publish.sweep_staging(place, held)
+            return sizes
+    say(f"{place.name} is being made by a worker: left alone")
+    return []
 
 
 def _unneeded(home: Path, kind: str, wanted: Collection[str], unused_s: float) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -20,29 +21,27 @@ OWNER: Final = ".owner"
 def hold(folder: Path) -> int:
     """Make a folder ours, there or not, until this process ends or closes the descriptor.
 
-    Several may hold one folder at once.
+    Several may hold one folder at once. One that is just being swept is waited for.
 
     Raises:
-        OSError: The folder's parent is not there, or the folder is just being swept.
+        OSError: The folder's parent is not there.
     """
     place = _owner_file(folder)
     while True:
         descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(descriptor), place.stat()):
+        with contextlib.ExitStack() as unless_held:
+            unless_held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if _is_still_there(descriptor, place):  # else a sweeper took it away under us
+                unless_held.pop_all()
                 return descriptor
-        except FileNotFoundError:
-            pass
-        except OSError:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)  # a sweeper took the file away under us
 
 
 def release(folder: Path, descriptor: int) -> None:
     """Remove a folder that is ours, and let go of it."""
-    files.remove_tree(folder)
+    # Not by many threads: local disk does not wait for round trips, and a process that ends starts
+    # no more threads.
+    shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         _owner_file(folder).unlink()
     os.close(descriptor)
@@ -61,8 +60,18 @@ def _remove_unheld(folder: Path) -> bool:
     except OSError:  # somebody holds it
         os.close(descriptor)
         return False
+    if not _is_still_there(descriptor, _owner_file(folder)):
+        os.close(descriptor)  # another swept it, and the folder may be somebody's again
+        return False
     release(folder, descriptor)
     return True
+
+
+def _is_still_there(descriptor: int, place: Path) -> bool:
+    """Whether an open file is the one that has this name now."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), place.stat())
+    return False
 
 
 def _owner_file(folder: Path) -> Path:

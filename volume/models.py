@@ -93,7 +93,7 @@ def in_runpods_cache(cache: Path, model: Model) -> Path | None:
     """
     snapshot = cache / f"models--{model.name.replace('/', '--')}" / "snapshots" / model.revision
     found = [path for path in sorted(snapshot.rglob("*")) if not path.is_dir()]
-    wanted = [path for path in found if path.match(PATTERNS[model.kind])]
+    wanted = list(snapshot.glob(PATTERNS[model.kind]))  # where the engine looks for it
     if len(wanted) != 1 or not all(_is_whole(path) for path in found):
         return None
     return snapshot

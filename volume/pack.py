@@ -47,6 +47,8 @@ def pack(recipe: Recipe, tree: Path, staging: Path, tell: Tell) -> Manifest:
     """
     tell(Step("proving the environment, archiving its code", install.SHARE))
     small, large = sort_files(tree)
+    # What is compiled already (the optional wheel was imported) comes with the other bytecode.
+    small = [path for path in small if not path.endswith(BYTECODE)]
     try:
         with ThreadPoolExecutor(2) as pool:
             proving = pool.submit(prove, recipe, tree)
@@ -63,14 +65,15 @@ def pack(recipe: Recipe, tree: Path, staging: Path, tell: Tell) -> Manifest:
         ) from error
     write_index(staging / INDEX, parts, entries, proof["touched"])
     tell(Step("publishing", 0.98))
+    sizes = {name: (staging / name).stat().st_size for name in (ARCHIVE, INDEX)}
     return {
         "schema": environment.SCHEMA,
         "fingerprint": environment.fingerprint(recipe),
         "lock": recipe.lock.name,
         "versions": proof["versions"],
         "files": len(small) + len(compiled) + len(large),
-        "bytes": sum(path.lstat().st_size for path in files.files_below(staging)),
-        "sizes": {name: (staging / name).stat().st_size for name in (ARCHIVE, INDEX)},
+        "bytes": sum(sizes.values()) + sum(entry["bytes"] for entry in entries),
+        "sizes": sizes,
         "large": entries,
     }
 

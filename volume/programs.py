@@ -31,8 +31,8 @@ PASSED_ON: Final = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
     "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HF_ENDPOINT",
     "UV_CACHE_DIR", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX",
-    "UV_FIND_LINKS", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_HTTP_TIMEOUT", "UV_OFFLINE",
-    "UV_INSECURE_HOST", "UV_CONCURRENT_DOWNLOADS", "UV_CONFIG_FILE",
+    "UV_FIND_LINKS", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES",
+    "UV_OFFLINE", "UV_INSECURE_HOST", "UV_CONCURRENT_DOWNLOADS", "UV_CONFIG_FILE",
 )  # fmt: skip
 """Nothing else is inherited: a PYTHONPATH, PIP_*, VIRTUAL_ENV or UV_PRERELEASE of the image would
 change what is installed or how it is imported, and a step needs no secret of the worker's."""

@@ -33,7 +33,7 @@ from volume.lease import Timing
 from volume.models import Model
 from volume.publish import Manifest, Place, Wanted
 from volume.shadow import Shadow
-from volume.steps import Tell, within
+from volume.steps import Step, Tell, within
 
 log = logging.getLogger(__name__)
 
@@ -145,14 +145,9 @@ class Provider:
     def _python(self, where: Homes, tell: Tell) -> Path:
         if config.ENGINE_PYTHON:
             return Path(config.ENGINE_PYTHON)
-        while self._tree is None:
-            place, manifest = provide_environment(where, tell, self._broken)
-            self._environment = place, str(manifest["instance"])
-            try:
-                self._tree = make_tree(where, place, manifest)
-            except DamagedError as error:
-                publish.note_broken(place, str(error))
-                self._broken = str(manifest["instance"])
+        if self._tree is None:
+            self._tree, place, instance = provide_tree(where, tell, self._broken)
+            self._environment = place, instance
         return self._tree.python
 
     def _mark(self, where: Homes) -> None:
@@ -163,6 +158,25 @@ class Provider:
         if self._environment is not None:
             names.append(self._environment[0].name)
         self._marking = usage.keep_marking(where.write, names)
+
+
+def provide_tree(where: Homes, tell: Tell, broken: str | None = None) -> tuple[Shadow, Place, str]:
+    """The tree to run from, of which environment it is, and of which instance of that.
+
+    An environment whose files turn out to be damaged is set aside and made anew.
+
+    Raises:
+        BootstrapError: It cannot be had.
+    """
+    while True:
+        place, manifest = provide_environment(where, tell, broken)
+        instance = str(manifest["instance"])
+        tell(Step("unpacking the environment's code", 1.0))
+        try:
+            return make_tree(where, place, manifest), place, instance
+        except DamagedError as error:
+            publish.note_broken(place, str(error))
+            broken = instance
 
 
 def provide_environment(

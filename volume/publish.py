@@ -136,12 +136,12 @@ def _make_under_lease(wanted: Wanted, held: Lease, tell: Tell) -> Manifest:
     found = sound(wanted)  # it may have been published while we claimed
     if found is not None:
         return found
-    sweep_staging(place)
+    sweep_staging(place, held)
     staging = place.install / f"staging-{held.generation}-{held.token}"
     try:
         with files.full_volume_is_an_error(place.home):
             if os.path.lexists(place.folder):
-                _set_aside(place)
+                _set_aside(place, held)
             staging.mkdir()
             made = {
                 **wanted.make(staging, tell_all),
@@ -153,8 +153,10 @@ def _make_under_lease(wanted: Wanted, held: Lease, tell: Tell) -> Manifest:
             return _publish(staging, place, made)
     except EndingError:
         raise  # nothing is wrong: another worker may go on at once
-    except BootstrapError as error:
-        _record_failure(place, error)
+    except (BootstrapError, OSError) as error:
+        held.check()  # what a successor has swept away under us is no failure
+        if isinstance(error, BootstrapError):
+            _record_failure(place, error)
         raise
     finally:
         files.remove_tree(staging)
@@ -179,18 +181,20 @@ def is_leaving(name: str) -> bool:
     return name.startswith((".", "staging-"))
 
 
-def sweep_staging(place: Place) -> None:
+def sweep_staging(place: Place, held: Lease) -> None:
     """Remove what attempts that are over have left. Only for the holder of the lease."""
     for name in files.names_in(place.install):
         if is_leaving(name):
+            held.check()  # who was stopped here must not sweep a successor's
             files.remove(place.install / name)
 
 
-def _set_aside(place: Place) -> None:
+def _set_aside(place: Place, held: Lease) -> None:
     """Move a thing that does not work out of the way, if that has not happened too often.
 
     Raises:
         BootstrapError: It has.
+        LeaseLostError: What is there now may be a successor's.
     """
     now_s = files.volume_time_s(place.install)
     record = place.install / "rebuilds.json"
@@ -207,6 +211,7 @@ def _set_aside(place: Place) -> None:
     files.write_json(record, {"times": [*recent, now_s]})
     trash = place.home / ".trash"
     trash.mkdir(exist_ok=True)
+    held.check()
     place.folder.rename(trash / f"{place.name}-{uuid.uuid4().hex[:8]}")
     log.warning("%s is set aside and made anew", place.name)
 
@@ -224,6 +229,12 @@ def _record_failure(place: Place, error: BootstrapError) -> None:
             place.install / "failed.json",
             {"code": error.code, "message": error.message, "retryable": error.retryable},
         )
+
+
+def forget_failure(place: Place) -> None:
+    """Let the next attempt come at once: an operator has seen the last one and done something."""
+    with contextlib.suppress(OSError):
+        (place.install / "failed.json").unlink(missing_ok=True)
 
 
 def last_failure(place: Place) -> BootstrapError | None:

@@ -63,7 +63,10 @@ def find(published: Path, manifest: Manifest, parents: Sequence[Path]) -> Shadow
     *local_parents, last = [parent / _name(published, manifest) for parent in parents]
     for folder in local_parents:
         if _is_whole(folder, published):
-            return Shadow(folder, local.hold(folder))
+            owner = local.hold(folder)
+            if _is_whole(folder, published):  # nobody has swept it meanwhile
+                return Shadow(folder, owner)
+            os.close(owner)
     return Shadow(last, None) if _is_whole(last, published) else None
 
 
@@ -171,14 +174,19 @@ def _put(making: Path, folder: Path, published: Path) -> None:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         if not _is_whole(folder, published):  # else another process of this machine was faster
-            folder.rename(making.with_name(f"{making.name}.old"))
+            old = making.with_name(f"{making.name}.old")
+            folder.rename(old)
             making.rename(folder)
+            files.remove_tree(old)
 
 
 def _is_whole(folder: Path, published: Path) -> bool:
     """Whether the tree was made to its end, and links to where the environment is now."""
-    marker = files.read_json(folder / WHOLE)
-    return marker == _marker(published) and (folder / "bin" / "python").exists()
+    return (
+        files.read_json(folder / WHOLE) == _marker(published)
+        and (folder / "bin" / "python").exists()
+        and files.read_text(folder / "pyvenv.cfg") == _pyvenv()
+    )
 
 
 def _name(published: Path, manifest: Manifest) -> str:
@@ -196,8 +204,12 @@ def _write_python(folder: Path) -> None:
     binaries.mkdir(exist_ok=True)
     for name in ("python", "python3", f"python{sys.version_info[0]}.{sys.version_info[1]}"):
         (binaries / name).symlink_to(base)
-    (folder / "pyvenv.cfg").write_text(
-        f"home = {Path(base).parent}\n"
+    (folder / "pyvenv.cfg").write_text(_pyvenv())
+
+
+def _pyvenv() -> str:
+    return (
+        f"home = {Path(_base_python()).parent}\n"
         "include-system-site-packages = false\n"
         f"version = {platform.python_version()}\n"
     )

@@ -98,7 +98,7 @@ def _details(manifest: publish.Manifest) -> list[tuple[str, str]]:
     """What of a manifest an operator wants to read."""
     details = [(name, str(version)) for name, version in manifest.get("versions", {}).items()]
     if "install_s" in manifest:
-        details.append(("installed in", f"{manifest['install_s']:.0f} s"))
+        details.append(("install_s", str(manifest["install_s"])))
     return details
 
 
