@@ -23,13 +23,14 @@ demo: $(ENGINE)/.done $(WORKER)/.done ## Transcribe the demo conversation, or AU
 test: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Run the tests (TESTS=tests/test_x.py for some)
 	$(DEV)/bin/python -m pytest -m "not volume and not real" $(TESTS)
 
-lint: $(DEV)/.done ## Format check, ruff, mypy --strict, and the linters of the Dockerfile and scripts
+lint: $(DEV)/.done ## Format check, ruff, mypy --strict, the linters of the Dockerfile and scripts, tables up to date
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/hadolint Dockerfile
 	$(DEV)/bin/shellcheck tools/*.sh .ci/run
 	$(DEV)/bin/python -m tools.readme_tables --check
+	$(DEV)/bin/python -m tools.fault_table --check
 
 format: $(DEV)/.done ## Format the code
 	$(DEV)/bin/ruff format .

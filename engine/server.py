@@ -37,7 +37,14 @@ MODEL_ERRORS: Final = (
 )
 """What models raise on an odd recording. Anything else ends the process; the worker restarts it."""
 
-IMPORT_ERRORS: Final = (*MODEL_ERRORS, ImportError, AttributeError, NameError, SyntaxError, EOFError)
+IMPORT_ERRORS: Final = (
+    *MODEL_ERRORS,
+    ImportError,
+    AttributeError,
+    NameError,
+    SyntaxError,
+    EOFError,
+)
 """What files that are missing, cut short or of different versions make of an import."""
 
 MAX_REASON: Final = 500
