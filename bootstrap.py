@@ -22,6 +22,7 @@ from typing import Final, NoReturn
 
 import config
 from volume import (
+    configured,
     doctor,
     environment,
     garbage,
@@ -98,7 +99,7 @@ def install(as_json: bool) -> int:
     if python is None:
         python = provide.provide_tree(where, tell)[0].python
     missing = []
-    for model in provide.hub_models():
+    for model in configured.hub_models():
         try:
             provide.provide_model(where, model, python, tell)
         except BootstrapError as error:
@@ -166,8 +167,8 @@ def collect(as_json: bool) -> int:
 
 def configured_places(where: Homes) -> list[Place]:
     """Where this configuration's environment and models are, or will be."""
-    places = [models.place(where.write, model) for model in provide.hub_models()]
-    return [environment.place(where.write, provide.recipe()), *places]
+    places = [models.place(where.write, model) for model in configured.hub_models()]
+    return [environment.place(where.write, configured.recipe()), *places]
 
 
 def teller() -> Tell:

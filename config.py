@@ -51,6 +51,11 @@ ENGINE_IMPORTS = _text(
     "PARAKEET_ENGINE_IMPORTS", "import engine.server, engine.hearing, pyannote.audio.pipelines"
 )
 """What a new environment must be able to do before it is published: what the engine does first."""
+ENGINE_IMPORTS_AHEAD = _text(
+    "PARAKEET_ENGINE_IMPORTS_AHEAD",
+    "import sympy, pandas, sklearn.cluster, matplotlib.pyplot, networkx, numba, scipy.stats",
+)
+"""What of these imports a second process compiles meanwhile: libraries that need no torch."""
 ENGINE_BYTES = int(_number("PARAKEET_ENGINE_BYTES", 8e9))
 """About the size of the environment, for progress and for the room it needs."""
 SHADOW_DIR = _optional("PARAKEET_SHADOW_DIR")

@@ -22,9 +22,9 @@ from speech.types import Progress, Report
 from utils import validation, workspace
 from utils.engine_client import EngineClient, Launch, Timeouts
 from utils.progress import ProgressPoster, Send
-from volume import programs
+from volume import configured, programs
 from volume.errors import BootstrapError
-from volume.provide import Provided, Provider, diarization_model, speech_model
+from volume.provide import Provided, Provider
 from volume.steps import Step
 
 log = logging.getLogger("worker")
@@ -133,9 +133,9 @@ def engine_settings(provided: Provided) -> EngineSettings:
     problem, diarizer = provided.diarization_problem, provided.diarization_model
     return EngineSettings(
         asr_model=str(provided.speech_model),
-        asr_name=speech_model().title,
+        asr_name=configured.speech_model().title,
         diarization_model=str(diarizer) if diarizer else None,
-        diarization_name=diarization_model().title,
+        diarization_name=configured.diarization_model().title,
         diarization_problem=(
             Problem(problem.code, problem.message, problem.retryable) if problem else None
         ),

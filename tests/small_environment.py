@@ -85,6 +85,7 @@ class Machine:
         """The environment of its processes."""
         small = {
             "PARAKEET_ENGINE_IMPORTS": f"import {', '.join(NAMES)}",
+            "PARAKEET_ENGINE_IMPORTS_AHEAD": f"import {NAMES[-1]}",
             "PARAKEET_ENGINE_BYTES": "3000000",
         }
         return {

@@ -68,6 +68,7 @@ RANKS = {
     "volume.homes": 2,
     "volume.environment": 4,
     "volume.models": 4,
+    "volume.configured": 5,
     "volume.install": 5,
     "volume.pack": 6,
     "volume.build": 7,

@@ -75,23 +75,6 @@ def harmful(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.fault(19)
-def test_an_images_variables_change_nothing(tmp_path: Path) -> None:
-    lock = make_lock(tmp_path / "wheels")
-    clean = new_machine(tmp_path / "clean", lock)
-    clean.bootstrap()
-    other = with_more(new_machine(tmp_path / "other", lock), **harmful(tmp_path / "harmful"))
-    made = other.bootstrap()
-    assert other.works()
-    assert made["name"] == published(clean).name
-    assert packed_files(other) == packed_files(clean)
-    site = "lib/python{}.{}/site-packages".format(*sys.version_info)
-    tag = sys.implementation.cache_tag
-    assert f"{site}/__pycache__/tinytwo.{tag}.pyc" in packed_files(other)
-    assert not (tmp_path / "harmful" / "elsewhere").exists()
-    assert not (tmp_path / "harmful" / "gone").exists()
-
-
 class Index(SimpleHTTPRequestHandler):
     """A package index of the wheels in a folder, one of which breaks off."""
 
@@ -141,6 +124,24 @@ def index(tmp_path: Path) -> tuple[Path, Path]:
 def online(folder: Path, lock: Path, url: str) -> Machine:
     """A machine with an index; uv itself tries everything once."""
     return new_machine(folder, lock, UV_OFFLINE="0", UV_HTTP_RETRIES="0", UV_DEFAULT_INDEX=url)
+
+
+@pytest.mark.fault(19)
+def test_an_images_variables_change_nothing(tmp_path: Path, index: tuple[Path, Path]) -> None:
+    folder, lock = index
+    with serving(folder, breaks_left=0) as (url, _):
+        clean = online(tmp_path / "clean", lock, url)
+        clean.bootstrap()
+        other = with_more(online(tmp_path / "other", lock, url), **harmful(tmp_path / "harmful"))
+        made = other.bootstrap()
+    assert other.works()
+    assert made["name"] == published(clean).name
+    assert packed_files(other) == packed_files(clean)
+    site = "lib/python{}.{}/site-packages".format(*sys.version_info)
+    tag = sys.implementation.cache_tag
+    assert f"{site}/__pycache__/tinytwo.{tag}.pyc" in packed_files(other)
+    assert not (tmp_path / "harmful" / "elsewhere").exists()
+    assert not (tmp_path / "harmful" / "gone").exists()
 
 
 def fails_in_uvs_words(machine: Machine, *words: str) -> None:

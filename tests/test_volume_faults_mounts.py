@@ -14,6 +14,7 @@ from tests.slow_mount import Mount
 from tests.small_environment import Machine, attempts, environment_in, make_lock
 from tests.volume_faults import (
     DEADLINE_S,
+    as_worker,
     ended,
     error_of,
     lock_that_waits,
@@ -92,8 +93,9 @@ def test_without_local_room_and_without_locks_that_is_said(tmp_path: Path) -> No
         _, machine = found[0]
         with machines.mounted("tmpfs", machine.disk / "local", "size=16k"):
             code, message = error_of(machine.run("--json"))
-        assert code == "bootstrap_failed"
-        assert "No locks available" in message
+            assert code == "bootstrap_failed"
+            assert "No locks available" in message
+            assert "No locks available" in as_worker(machine)["error"]
         assert manifests(machine) == []
         machine.bootstrap()
         assert machine.works()

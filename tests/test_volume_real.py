@@ -7,7 +7,9 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -28,8 +30,10 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A machine with an empty volume and the production lock. What it makes is 9 GB."""
     folder = tmp_path_factory.mktemp("real")
     (folder / "volume").mkdir()
-    uv_cache = subprocess.check_output(["uv", "cache", "dir"], text=True).strip()
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PARAKEET_", "PYTHON"))}
+    uv = Path(sys.executable).with_name("uv")
+    uv_cache = subprocess.check_output([uv, "cache", "dir"], text=True).strip()
+    own = ("PATH", "PARAKEET_", "PYTHON")
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith(own)}
     more = {
         **inherited,
         "PARAKEET_LEASE_TTL_S": "10",

@@ -27,6 +27,9 @@ LEVEL: Final = 1
 GZIP: Final = 31
 """zlib's window bits for a gzip member."""
 
+NICE: Final = 10
+"""Packing gives way to what is waited for: the proof that runs beside it."""
+
 DAMAGED_STATUS: Final = 3
 FULL_STATUS: Final = 4
 
@@ -107,6 +110,7 @@ def main() -> None:
     told = json.load(sys.stdin)
     try:
         if command == "pack":
+            os.nice(NICE)
             json.dump(pack_part(Path(first), Path(second), told), sys.stdout)
         else:
             os.umask(0o022)

@@ -43,6 +43,9 @@ class Recipe:
     """A requirements file, exact and hashed."""
     imports: str
     """What it must be able to do before it is published."""
+    imports_ahead: str
+    """A part of these imports that a second process makes meanwhile, so that its bytecode is there
+    when they come to it. What fails here fails there."""
     expected_bytes: int
     """Of the installed environment: for progress, and for the room that it needs."""
     optional_wheel: str | None = None

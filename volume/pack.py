@@ -50,11 +50,12 @@ def pack(recipe: Recipe, tree: Path, staging: Path, tell: Tell) -> Manifest:
     # What is compiled already (the optional wheel was imported) comes with the other bytecode.
     small = [path for path in small if not path.endswith(BYTECODE)]
     try:
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(3) as pool:
             proving = pool.submit(prove, recipe, tree)
+            ahead = pool.submit(compile_ahead, recipe, tree)
             moving = pool.submit(copy_large, tree, large, staging / LARGE)
             parts = archive.write(tree, small, staging / ARCHIVE)
-            proof, entries = proving.result(), moving.result()
+            proof, entries, _ = proving.result(), moving.result(), ahead.result()
         tell(Step("archiving the bytecode", 0.9))
         compiled = [path for path in sort_files(tree)[0] if path.endswith(BYTECODE)]
         parts += archive.write(tree, compiled, staging / ARCHIVE)
@@ -88,6 +89,15 @@ def prove(recipe: Recipe, tree: Path) -> dict[str, Any]:
     command = [python, "-I", str(PROOF), str(config.ROOT), str(LARGE_BYTES + 1), recipe.imports]
     answer: dict[str, Any] = json.loads(programs.require(command, timeout_s=PROOF_TIMEOUT_S))
     return answer
+
+
+def compile_ahead(recipe: Recipe, tree: Path) -> None:
+    """Make some of the proof's imports beside it, so that it finds their bytecode.
+
+    The proof is one thread, and what all wait for.
+    """
+    command = [str(install.python_of(tree)), "-I", "-c", recipe.imports_ahead]
+    programs.run(command, timeout_s=PROOF_TIMEOUT_S)
 
 
 def sort_files(tree: Path) -> tuple[list[str], list[str]]:

@@ -15,6 +15,7 @@ from typing import Final
 import config
 from volume import (
     build,
+    configured,
     environment,
     homes,
     machine,
@@ -26,7 +27,6 @@ from volume import (
     shadow,
     usage,
 )
-from volume.environment import Recipe
 from volume.errors import BootstrapError, DamagedError
 from volume.homes import Homes
 from volume.lease import Timing
@@ -55,22 +55,6 @@ class Provided:
     """Why there is no diarizer: speech alone is still served."""
 
 
-def recipe() -> Recipe:
-    """What the environment is made from."""
-    return Recipe(config.LOCK, config.ENGINE_IMPORTS, config.ENGINE_BYTES, config.FLASH_ATTN_WHEEL)
-
-
-def speech_model() -> Model:
-    """The speech model that is configured."""
-    return Model("speech", config.ASR_MODEL, config.ASR_REVISION, 2_600_000_000)
-
-
-def diarization_model() -> Model:
-    """The diarization model that is configured."""
-    name, revision = config.DIARIZATION_MODEL, config.DIARIZATION_REVISION
-    return Model("diarization", name, revision, 50_000_000)
-
-
 class Provider:
     """Provides what an engine needs, and remembers what of it did not work."""
 
@@ -97,10 +81,9 @@ class Provider:
         try:
             return self._provide(homes.find(), tell)
         except OSError as error:
+            of = f" ({Path(str(error.filename)).name})" if error.filename else ""
             raise BootstrapError(
-                "bootstrap_failed",
-                f"the volume failed: {error.strerror} ({Path(str(error.filename)).name})",
-                retryable=True,
+                "bootstrap_failed", f"the volume failed: {error.strerror}{of}", retryable=True
             ) from error
 
     def reject(self, reason: str) -> bool:
@@ -126,7 +109,7 @@ class Provider:
 
     def _provide(self, where: Homes, tell: Tell) -> Provided:
         python = self._python(where, within(tell, 0.0, ENVIRONMENT_SHARE))
-        speech, diarization = speech_model(), diarization_model()
+        speech, diarization = configured.speech_model(), configured.diarization_model()
         speech_folder = provide_model(
             where, speech, python, within(tell, ENVIRONMENT_SHARE, SPEECH_SHARE)
         )
@@ -154,7 +137,7 @@ class Provider:
         """Say what this worker uses, for as long as it lives."""
         if self._marking is not None:
             self._marking.set()
-        names = [models.place(where.write, model).name for model in hub_models()]
+        names = [models.place(where.write, model).name for model in configured.hub_models()]
         if self._environment is not None:
             names.append(self._environment[0].name)
         self._marking = usage.keep_marking(where.write, names)
@@ -187,10 +170,10 @@ def provide_environment(
     Raises:
         BootstrapError: It cannot be built.
     """
-    make = build.maker(recipe(), where.scratch)
+    make = build.maker(configured.recipe(), where.scratch)
 
     def wanted(home: Path) -> Wanted:
-        return Wanted(environment.place(home, recipe()), make, environment.check, broken)
+        return Wanted(environment.place(home, configured.recipe()), make, environment.check, broken)
 
     return provide_published(where, wanted, tell)
 
@@ -244,11 +227,6 @@ def make_tree(where: Homes, place: Place, manifest: Manifest) -> Shadow:
     _, hot = pack.read_index(place.folder / environment.INDEX)
     in_background(lambda: read_ahead.read_ranges(place.folder / environment.LARGE, hot))
     return tree or shadow.make(place.folder, manifest, parents)
-
-
-def hub_models() -> list[Model]:
-    """The configured models that come from the hub."""
-    return [model for model in (speech_model(), diarization_model()) if not model.is_path]
 
 
 def in_background(work: Callable[[], object]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import config
-from volume import environment, files, lease, models, provide, publish
+from volume import configured, environment, files, lease, models, publish
 from volume.errors import DamagedError
 from volume.homes import Homes
 from volume.publish import Check, Place
@@ -41,10 +41,10 @@ def look(where: Homes) -> tuple[Thing, ...]:
         name = "PARAKEET_ENGINE_PYTHON"
         things.append(Thing(name, "given" if there else "missing", config.ENGINE_PYTHON))
     else:
-        recipe = provide.recipe()
+        recipe = configured.recipe()
         places = [environment.place(home, recipe) for home in _homes(where)]
         things.append(_published(places, environment.check))
-    wanted = (provide.speech_model(), provide.diarization_model())
+    wanted = (configured.speech_model(), configured.diarization_model())
     return (*things, *(_model(where, model) for model in wanted))
 
 

@@ -1,0 +1,34 @@
+"""What this worker's configuration asks of a volume."""
+
+from __future__ import annotations
+
+import config
+from volume.environment import Recipe
+from volume.models import Model
+
+
+def recipe() -> Recipe:
+    """What the environment is made from."""
+    return Recipe(
+        config.LOCK,
+        config.ENGINE_IMPORTS,
+        config.ENGINE_IMPORTS_AHEAD,
+        config.ENGINE_BYTES,
+        config.FLASH_ATTN_WHEEL,
+    )
+
+
+def speech_model() -> Model:
+    """The speech model that is configured."""
+    return Model("speech", config.ASR_MODEL, config.ASR_REVISION, 2_600_000_000)
+
+
+def diarization_model() -> Model:
+    """The diarization model that is configured."""
+    name, revision = config.DIARIZATION_MODEL, config.DIARIZATION_REVISION
+    return Model("diarization", name, revision, 50_000_000)
+
+
+def hub_models() -> list[Model]:
+    """The configured models that come from the hub."""
+    return [model for model in (speech_model(), diarization_model()) if not model.is_path]
