@@ -39,7 +39,7 @@ format: $(DEV)/.done ## Format the code
 test-volume: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Races, kills and faults of the volume, one real bootstrap
 	$(DEV)/bin/python -m pytest -m "volume or real" $(TESTS)
 
-bench: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Measure this machine, as tables (SUITES=spine or volume for one)
+bench: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Measure this machine, as tables (SUITES=spine, install or volume for one)
 	$(DEV)/bin/python -m benchmarks.run $(SUITES)
 
 image-check: $(DEV)/.done ## Follow the Dockerfile in a bare root and start the worker in it

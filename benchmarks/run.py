@@ -52,6 +52,7 @@ def describe_machine() -> Machine:
 
 SUITES: Final = {
     "spine": (starting.rows, decoding.rows, jobs.rows),
+    "install": (volume.install_rows,),
     "volume": (volume.rows,),
 }
 
