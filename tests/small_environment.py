@@ -21,6 +21,7 @@ from typing import Any
 from tests.environments import ASR_MODEL, DIARIZATION_MODEL, ROOT
 
 NAMES = ("tinyone", "tinytwo", "tinythree")
+BOOTSTRAP = str(ROOT / "bootstrap.py")
 LARGE_FILE = "tinyone_data/large.so"
 TTL_S = 2.0
 """Of the leases in tests: long enough that a busy machine's heart does not seem to stop."""
@@ -109,7 +110,8 @@ class Machine:
         """``python bootstrap.py`` under a bare Python."""
         self.disk.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-S", str(ROOT / "bootstrap.py"), *arguments],
+            # A test run that is killed must not leave an installer behind.
+            ["setpriv", "--pdeathsig", "KILL", sys.executable, "-S", BOOTSTRAP, *arguments],
             env=self.variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -15,12 +15,14 @@ from tests.volume_faults import (
     HOUR_S,
     age,
     as_worker,
+    end_bootstraps,  # noqa: F401  a fixture
     ended,
     fingerprint_name,
     instance,
     manifests,
     new_machine,
     published,
+    start,
     two_machines,
     with_more,
 )
@@ -119,7 +121,7 @@ def test_workers_whose_clocks_are_two_hours_apart_share_one_install(
     first = with_more(first, LD_PRELOAD=skewed(3600), PARAKEET_LEASE_TTL_S="10")
     second = with_more(second, LD_PRELOAD=skewed(-3600), PARAKEET_LEASE_TTL_S="10")
     assert clock_s(first) - clock_s(second) > 7000
-    racers = [machine.start("--json") for machine in (first, second)]
+    racers = [start(machine, "--json") for machine in (first, second)]
     assert [ended(racer).returncode for racer in racers] == [0, 0]
     assert first.works()
     assert second.works()

@@ -10,6 +10,7 @@ import pytest
 
 from tests.small_environment import Machine, attempts, environment_in, leavings, make_lock
 from tests.volume_faults import (
+    end_bootstraps,  # noqa: F401  a fixture
     ended,
     go_on_with,
     instance,
@@ -17,6 +18,7 @@ from tests.volume_faults import (
     manifests,
     new_machine,
     published,
+    start,
     start_meddled,
     stop_group,
     two_machines,
@@ -54,7 +56,7 @@ def test_an_installer_that_is_stopped_beyond_its_lease_takes_the_environment_of_
 ) -> None:
     lock, begun, go_on = lock_that_waits(tmp_path)
     first, second = two_machines(tmp_path, lock)
-    slow = first.start("--json")
+    slow = start(first, "--json")
     wait_for_file(begun)
     stop_group(slow)
     made = second.bootstrap()
@@ -97,7 +99,7 @@ def test_who_wakes_up_does_not_sweep_away_what_its_successor_is_making(tmp_path:
     first, second = two_machines(tmp_path, lock)
     slow = start_meddled(first, r"os\.listdir .*/\.install/venv-[^/]*$", LISTED_TO_SWEEP, "stop")
     wait_until_stopped(slow)
-    maker = second.start("--json")
+    maker = start(second, "--json")
     wait_for_file(begun)
     go_on_with(slow)
     saying = wait_until_said(slow, "(by second)")

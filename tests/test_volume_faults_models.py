@@ -15,7 +15,13 @@ import pytest
 
 from tests.hub import COMMIT, Hub, nemo_archive, running
 from tests.small_environment import Machine, leavings, make_lock
-from tests.volume_faults import as_worker, new_machine, with_more
+from tests.volume_faults import (
+    as_worker,
+    end_bootstraps,  # noqa: F401  a fixture
+    new_machine,
+    start,
+    with_more,
+)
 from tests.worker_process import wait_for
 
 pytestmark = [pytest.mark.volume, pytest.mark.fault(16)]
@@ -96,7 +102,7 @@ def test_a_model_that_is_half_there_is_downloaded_anew(
 def test_a_killed_download_is_swept_and_done_anew(machine: Machine, hub: Hub) -> None:
     hub.files["some.nemo"] = nemo_archive(bytes(MANY_BYTES))
     hub.stall_after_bytes = MANY_BYTES - (1 << 20)
-    killed = machine.start()
+    killed = start(machine)
     incomplete = "staging-*/.cache/huggingface/download/*.incomplete"
     half = f".install/*/{incomplete}"
     wait_for("half a download", lambda: list(machine.home.glob(half)), 60)

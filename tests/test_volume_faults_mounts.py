@@ -15,11 +15,13 @@ from tests.small_environment import Machine, attempts, environment_in, make_lock
 from tests.volume_faults import (
     DEADLINE_S,
     as_worker,
+    end_bootstraps,  # noqa: F401  a fixture
     ended,
     error_of,
     lock_that_waits,
     manifests,
     new_machine,
+    start,
     wait_for_file,
     wait_until_said,
     works_on_the_volume,
@@ -45,7 +47,7 @@ def hosts(
 
 def race(racing: list[Machine]) -> None:
     """All at once; one installs, and all have what it made."""
-    racers = [machine.start("--json") for machine in racing]
+    racers = [start(machine, "--json") for machine in racing]
     answers = [ended(racer) for racer in racers]
     assert [answer.returncode for answer in answers] == [0] * len(racing), answers
     assert len(manifests(racing[0])) == 1
@@ -107,9 +109,9 @@ def test_who_sees_an_environment_late_sees_it_whole(tmp_path: Path) -> None:
     late = {"attr_s": 30, "entry_s": 30, "neg_s": 30}
     with hosts(tmp_path, lock, late, PARAKEET_LEASE_TTL_S="50") as found:
         (_, maker), (_, waiter) = found
-        making = maker.start("--json")
+        making = start(maker, "--json")
         wait_for_file(begun)
-        waiting = waiter.start("--json")
+        waiting = start(waiter, "--json")
         wait_until_said(waiting, f"(by {maker.disk.parent.name})")
         go_on.touch()
         answers = [ended(making), ended(waiting)]
@@ -129,9 +131,9 @@ def test_an_installer_whose_beats_are_seen_late_is_waited_for(tmp_path: Path) ->
     late = {"attr_s": 2.4, "entry_s": 2.4, "neg_s": 2.4}  # of 4: as 30 s are of the worker's 50
     with hosts(tmp_path, lock, late, PARAKEET_LEASE_TTL_S="4") as found:
         (_, maker), (_, waiter) = found
-        making = maker.start("--json")
+        making = start(maker, "--json")
         wait_for_file(begun)
-        waiting = waiter.start("--json")
+        waiting = start(waiter, "--json")
         (beat,) = (tmp_path / "hosts" / "volume").glob("Parakeet/.install/*/beat.1")
         beats_before = beats(beat)
         wait_for("two lives", lambda: beats(beat) >= beats_before + 10, DEADLINE_S)

@@ -12,11 +12,13 @@ from tests import slow_mount
 from tests.slow_mount import Mount
 from tests.small_environment import Machine, leavings, make_lock
 from tests.volume_faults import (
+    end_bootstraps,  # noqa: F401  a fixture
     ended,
     error_of,
     lock_that_waits,
     manifests,
     new_machine,
+    start,
     start_meddled,
     wait_for_file,
 )
@@ -77,7 +79,7 @@ def fails_in_the_middle(mount: Mount, tmp_path: Path, fault: str) -> tuple[str, 
     """The error of an install whose volume fails during its proof; it works without the fault."""
     lock, begun, go_on = lock_that_waits(tmp_path)
     machine = machine_on(mount, tmp_path, lock)
-    installing = machine.start("--json")
+    installing = start(machine, "--json")
     wait_for_file(begun)
     name, value = fault.split()
     mount.set(name, int(value))

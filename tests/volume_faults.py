@@ -8,12 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.environments import ROOT
 from tests.small_environment import Machine, environment_in, make_lock, make_wheel
@@ -21,6 +22,8 @@ from tests.worker_process import wait_for
 
 DEADLINE_S = 60.0
 HOUR_S = 3600.0
+
+_started: list[subprocess.Popen[str]] = []
 
 
 def new_machine(folder: Path, lock: Path, volume: Path | None = None, **more: str) -> Machine:
@@ -70,12 +73,32 @@ def wait_for_file(path: Path) -> None:
     wait_for(path.name, path.exists, DEADLINE_S)
 
 
+@pytest.fixture(autouse=True)
+def end_bootstraps() -> Iterator[None]:
+    """A test that fails leaves no bootstrap behind, not even one that is stopped.
+
+    Works in the modules that import it.
+    """
+    yield
+    while _started:
+        process = _started.pop()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def start(machine: Machine, *arguments: str) -> subprocess.Popen[str]:
+    """A bootstrap that ends with the test at the latest."""
+    _started.append(machine.start(*arguments))
+    return _started[-1]
+
+
 def start_meddled(
     machine: Machine, pattern: str, number: int, action: str, **more: str
 ) -> subprocess.Popen[str]:
-    """A bootstrap in which something happens right before a file operation: see meddle.py."""
+    """The same, in which something happens right before a file operation: see meddle.py."""
     program = str(ROOT / "tests" / "meddle.py")
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-S", program, pattern, str(number), action],
         env={**machine.variables, **more},
         stdin=subprocess.DEVNULL,
@@ -84,6 +107,8 @@ def start_meddled(
         text=True,
         start_new_session=True,
     )
+    _started.append(process)
+    return process
 
 
 def wait_until_stopped(process: subprocess.Popen[str]) -> None:
