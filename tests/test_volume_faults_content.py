@@ -63,18 +63,14 @@ def rewrite(**changes: Any) -> Callable[[Path], object]:
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "a large file is missing": lambda folder: large(folder).unlink(),
     "a large file is cut short": lambda folder: cut(large(folder)),
-    "all large files are missing": lambda folder: shutil.rmtree(folder / "files"),
-    "the archive is missing": lambda folder: (folder / "code.tar.gz").unlink(),
     "the archive is cut short": lambda folder: cut(folder / "code.tar.gz"),
     "the archive is damaged": lambda folder: change(folder / "code.tar.gz"),
-    "the index is missing": lambda folder: (folder / "index.json").unlink(),
     "the index is damaged": lambda folder: change(folder / "index.json"),
     "the manifest is missing": lambda folder: (folder / ".ready.json").unlink(),
     "the manifest is garbage": lambda folder: (folder / ".ready.json").write_bytes(b"\xff{"),
     "the manifest is cut short": lambda folder: cut(folder / ".ready.json"),
     "the manifest names no instance": rewrite(instance=None),
     "the manifest names no sizes": rewrite(sizes=None),
-    "the manifest names no large files": rewrite(large=None),
 }
 
 
