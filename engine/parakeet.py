@@ -1,22 +1,19 @@
-"""Parakeet TDT: samples in, words with times out."""
+"""Parakeet TDT: samples in, words with times out, several recordings at once."""
 
 from __future__ import annotations
 
-import logging
-import tarfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Protocol
 
 import numpy as np
 import torch
-from nemo.collections.asr.models import EncDecRNNTBPEModel
-from nemo.utils import logging as nemo_logging
-from omegaconf import OmegaConf
+from torch import Tensor
 
-from engine.attention import set_attention
+from engine import fast_model
 from engine.memory import reporting_out_of_memory
+from engine.tdt import Emission
 from engine.words import Token, join, words_and_chars
-from speech.errors import EngineError
 from speech.types import AttentionUsed, Transcript
 
 SAMPLE_RATE_HZ: Final = 16000
@@ -28,123 +25,103 @@ word by up to half a second."""
 Samples = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
+class Network(Protocol):
+    """What hears: ``engine.fast_model.FastModel`` or ``engine.nemo_model.NemoModel``."""
+
+    @property
+    def pieces(self) -> Sequence[str]:
+        """What each token spells, as SentencePiece writes it."""
+
+    @property
+    def frame_s(self) -> float:
+        """Length of an encoder frame."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+
+    def hear(self, samples: Tensor, lengths: Tensor, reach: AttentionUsed) -> list[list[Emission]]:
+        """Emissions of each recording of a batch; each is what it would be alone."""
+
+
 class Parakeet:
-    """A TDT model, ready to hear. One recording at a time: NeMo's decoder holds state.
+    """A TDT model, ready to hear. One batch at a time.
 
     Args:
-        model: An ``EncDecRNNTBPEModel`` with a FastConformer encoder and TDT decoding. It is put
-            into inference mode, and its decoding is set, once: NeMo rebuilds its decoder (and
-            recaptures its CUDA graphs) at every change.
+        network: Hears.
     """
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self._device = torch.device(model.device)
-        self._frame_s = float(
-            model.cfg.preprocessor.window_stride * model.cfg.encoder.subsampling_factor
-        )
-        model.preprocessor.featurizer.dither = 0.0
-        model.preprocessor.featurizer.pad_to = 0
-        model.change_decoding_strategy(_decoding(model.cfg.decoding, self._device), verbose=False)
-        model.freeze()
-        model.eval()
+    def __init__(self, network: Network) -> None:
+        self.network = network
 
     @classmethod
     def load(cls, checkpoint: Path, device: str) -> Parakeet:
-        """Restore a ``.nemo`` checkpoint.
+        """Load a checkpoint.
 
         Args:
-            checkpoint: The file. It is unpickled: it must come from a source that is trusted.
+            checkpoint: The folder of a fast checkpoint, or a ``.nemo`` file, which is unpickled: it
+                must come from a source that is trusted.
             device: ``cuda`` or ``cpu``.
 
         Raises:
-            EngineError: ``model_unavailable``, if the file is no such checkpoint;
+            EngineError: ``model_unavailable``, if it is no such checkpoint;
                 ``engine_out_of_memory``.
         """
-        nemo_logging.setLevel(logging.ERROR)
         with reporting_out_of_memory("the speech model itself does not fit"):
-            try:
-                model = EncDecRNNTBPEModel.restore_from(
-                    str(checkpoint), map_location=torch.device(device)
-                )
-            except (OSError, tarfile.TarError, KeyError, AttributeError, ValueError) as error:
-                raise EngineError(
-                    "model_unavailable",
-                    f"{checkpoint.name} cannot be restored as a NeMo TDT model; it is damaged or"
-                    " of another kind",
-                ) from error
-            return cls(model)
+            if checkpoint.is_dir():
+                return cls(fast_model.load(checkpoint, torch.device(device)))
+            from engine import nemo_model  # NeMo takes six seconds to import
+
+            return cls(nemo_model.load(checkpoint, torch.device(device)))
 
     def transcribe(self, samples: Samples, attention: AttentionUsed) -> Transcript:
-        """Hear a recording in one pass.
+        """Hear one recording in one pass; see ``transcribe_all``."""
+        return self.transcribe_all([samples], attention)[0]
+
+    def transcribe_all(
+        self, recordings: Sequence[Samples], attention: AttentionUsed
+    ) -> list[Transcript]:
+        """Hear recordings in one pass.
 
         The text is the words, joined by one space. It differs from NeMo's ``text`` in one thing:
         NeMo drops the space before every punctuation mark, opening ones like "¿" too.
 
         Args:
-            samples: Mono at 16 kHz, shape (samples,), -1 to 1. What is not finite is silence.
+            recordings: Mono at 16 kHz, shape (samples,) each, -1 to 1. What is not finite is
+                silence. All are padded to the length of the longest.
             attention: See ``engine.attention``.
 
         Raises:
             EngineError: ``engine_out_of_memory``.
         """
-        if samples.size == 0:
-            return Transcript(text="", words=(), chars=(), attention=attention)
-        with reporting_out_of_memory("send a shorter part of it, or choose local attention"):
-            set_attention(self._model, attention)
-            tokens = self._hear(samples)
-        words, chars = words_and_chars(
-            tokens, frame_s=self._frame_s, duration_s=samples.size / SAMPLE_RATE_HZ
-        )
-        return Transcript(text=join(words), words=words, chars=chars, attention=attention)
-
-    @torch.inference_mode()
-    def _hear(self, samples: Samples) -> list[Token]:
-        """Run the encoder and the decoder on one recording."""
-        padded = np.zeros(max(MIN_SAMPLES, samples.size), dtype=np.float32)
-        padded[: samples.size] = np.where(np.isfinite(samples), samples, 0.0)
-        signal = torch.from_numpy(padded).to(self._device).unsqueeze(0)
-        length = torch.tensor([signal.shape[1]], device=self._device)
-        encoded, encoded_length = self._model(input_signal=signal, input_signal_length=length)
-        (hypothesis,) = self._model.decoding.rnnt_decoder_predictions_tensor(
-            encoded, encoded_length, return_hypotheses=True
-        )
-        ids = [int(token) for token in hypothesis.y_sequence]
+        heard = [samples for samples in recordings if samples.size]
+        emissions: list[list[Emission]] = []
+        if heard:
+            with reporting_out_of_memory("send a shorter part of it, or choose local attention"):
+                emissions = self.network.hear(*self._batch(heard), attention)
+        found = iter(emissions)
         return [
-            Token(piece, int(frame), int(frames), float(confidence))
-            for piece, frame, frames, confidence in zip(
-                self._model.tokenizer.ids_to_tokens(ids),
-                hypothesis.timestamp,
-                hypothesis.token_duration,
-                hypothesis.token_confidence,
-                strict=True,
-            )
+            self._transcript(next(found) if samples.size else [], samples.size, attention)
+            for samples in recordings
         ]
 
+    def _batch(self, recordings: Sequence[Samples]) -> tuple[Tensor, Tensor]:
+        """The recordings side by side, and their lengths."""
+        lengths = [max(MIN_SAMPLES, samples.size) for samples in recordings]
+        batch = torch.zeros(len(recordings), max(lengths))
+        for row, samples in zip(batch.numpy(), recordings, strict=True):
+            np.copyto(row[: samples.size], samples, where=np.isfinite(samples))
+        return batch.to(self.network.device), torch.tensor(lengths, device=self.network.device)
 
-def _decoding(checkpoint: Any, device: torch.device) -> Any:
-    """The checkpoint's decoding settings with ours on top.
-
-    The confidence of a token is its probability (``max_prob`` with alpha 1, scaled so that a
-    uniform guess is 0), the only one of NeMo's measures that people can read as a share of right
-    answers. Neither blanks nor durations have a part in it.
-    """
-    settings = OmegaConf.create(OmegaConf.to_container(checkpoint))  # the checkpoint's is closed
-    return OmegaConf.merge(
-        settings,
-        {
-            "strategy": "greedy_batch",
-            "tdt_include_token_duration": True,
-            "compute_timestamps": False,  # NeMo's words; ours are made from frames and durations
-            "preserve_alignments": False,
-            "greedy": {"use_cuda_graph_decoder": device.type == "cuda"},
-            "confidence_cfg": {
-                "preserve_frame_confidence": True,
-                "preserve_token_confidence": True,
-                "preserve_word_confidence": False,
-                "exclude_blank": True,
-                "tdt_include_duration": False,
-                "method_cfg": {"name": "max_prob", "alpha": 1.0},
-            },
-        },
-    )
+    def _transcript(
+        self, emissions: Sequence[Emission], samples: int, attention: AttentionUsed
+    ) -> Transcript:
+        words, chars = words_and_chars(
+            [
+                Token(self.network.pieces[e.token], e.frame, e.frames, e.confidence)
+                for e in emissions
+            ],
+            frame_s=self.network.frame_s,
+            duration_s=samples / SAMPLE_RATE_HZ,
+        )
+        return Transcript(text=join(words), words=words, chars=chars, attention=attention)

@@ -14,7 +14,8 @@ import soundfile
 import torch
 from nemo.collections.asr.models import EncDecRNNTBPEModel
 
-from engine.attention import LOCAL_CONTEXT_FRAMES, set_attention
+from engine.attention import LOCAL_CONTEXT_FRAMES
+from engine.nemo_attention import set_attention
 from speech.types import AttentionUsed
 
 MAX_RELATIVE_ERROR = 1e-4
@@ -31,7 +32,7 @@ def main() -> None:
     model.preprocessor.featurizer.dither = 0.0
     frame_s = float(model.cfg.preprocessor.window_stride * model.cfg.encoder.subsampling_factor)
     samples, rate_hz = soundfile.read(arguments.wav, dtype="float32")
-    part = torch.from_numpy(samples[: int(0.9 * LOCAL_CONTEXT_FRAMES[0] * frame_s * rate_hz)])
+    part = torch.from_numpy(samples[: int(0.9 * LOCAL_CONTEXT_FRAMES * frame_s * rate_hz)])
     full, local, again = (encode(model, part, kind) for kind in ("full", "local", "full"))
     error = float((local - full).norm() / full.norm())
     restored = bool(torch.equal(full, again))
