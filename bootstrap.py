@@ -11,6 +11,7 @@ Standard library only, so that it runs under a bare Python. Exit status 0: all i
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import signal
@@ -25,12 +26,14 @@ from volume import (
     configured,
     doctor,
     environment,
+    fast_model,
     garbage,
     homes,
     machine,
     models,
     programs,
     provide,
+    provide_models,
     publish,
     state,
 )
@@ -99,11 +102,15 @@ def install(as_json: bool) -> int:
     if python is None:
         python = provide.provide_tree(where, tell)[0].python
     missing = []
-    for model in configured.hub_models():
+    for model in (configured.speech_model(), configured.diarization_model()):
         try:
-            provide.provide_model(where, model, python, tell)
+            folder = provide_models.provide_model(where, model, python, tell)
         except BootstrapError as error:
             missing.append(error.message)
+            continue
+        if model.kind == "speech":
+            weights = models.weights(folder, model)
+            provide_models.provide_fast_model(where, model, weights, python, tell)
     status = say(state.look(where), as_json)
     for message in missing:
         print(f"problem: {message}", file=sys.stderr)
@@ -129,17 +136,17 @@ def say(things: tuple[state.Thing, ...], as_json: bool) -> int:
 
 def examine(as_json: bool) -> int:
     """Say what is wrong and what to do."""
-    try:
-        installed = all(thing.is_ready for thing in state.look(homes.find()))
-    except BootstrapError:  # of a volume that does not answer: that is the doctor's subject
-        installed = False
+    things: tuple[state.Thing, ...] = ()
+    with contextlib.suppress(BootstrapError):  # a volume that does not answer: the doctor sees it
+        things = state.look(homes.find())
     findings = doctor.examine(
         volume=config.VOLUME_DIR,
         home=config.HOME_DIR,
         local_home=config.LOCAL_HOME_DIR,
         device=config.DEVICE,
-        installed=installed,
+        installed=bool(things) and all(thing.is_ready for thing in things),
     )
+    findings += state.findings(things)
     print(json.dumps(doctor.as_json(findings)) if as_json else doctor.as_text(findings))
     return 1 if any(finding.state == "problem" for finding in findings) else 0
 
@@ -168,6 +175,9 @@ def collect(as_json: bool) -> int:
 def configured_places(where: Homes) -> list[Place]:
     """Where this configuration's environment and models are, or will be."""
     places = [models.place(where.write, model) for model in configured.hub_models()]
+    fast_name = configured.fast_model_name()
+    if fast_name is not None:
+        places.append(fast_model.place(where.write, fast_name))
     return [environment.place(where.write, configured.recipe()), *places]
 
 

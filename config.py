@@ -82,13 +82,15 @@ DIARIZATION_MODEL = _text("PARAKEET_DIARIZATION_MODEL", "pyannote/speaker-diariz
 DIARIZATION_REVISION = _text(
     "PARAKEET_DIARIZATION_REVISION", "3533c8cf8e369892e6b79ff1bf80f7b0286a54ee"
 )
+FAST_CHECKPOINT = _flag("PARAKEET_FAST_CHECKPOINT", default=True)
+"""Whether the speech model's checkpoint is turned, once a volume, into one that loads faster."""
 HF_TOKEN = _optional("HF_TOKEN")
 """For the gated diarization model."""
 OFFLINE = _flag("HF_HUB_OFFLINE", default=False)
 DEVICE = _text("PARAKEET_DEVICE", "auto")
 """auto, cuda or cpu."""
 THREADS = int(_number("PARAKEET_THREADS", 0))
-"""CPU threads of the engine; 0 lets torch choose."""
+"""CPU threads of the engine; 0 takes as many as the container may use."""
 
 # ---- S3
 S3_ACCESS_KEY = _optional("S3_ACCESS_KEY")
@@ -122,8 +124,9 @@ ENGINE_CANCEL_TIMEOUT_S = _number("PARAKEET_ENGINE_CANCEL_TIMEOUT_S", 60)
 """An engine that has not let go of a cancelled job by then is stuck, and is restarted."""
 
 # ---- the worker
-CONCURRENCY = int(_number("PARAKEET_CONCURRENCY", 2))
-"""Jobs taken at once: one on the engine, the next one fetched and decoded meanwhile."""
+CONCURRENCY = int(_number("PARAKEET_CONCURRENCY", 4))
+"""Jobs taken at once: while the engine works, the next ones are fetched and decoded; short ones share
+their passes."""
 PROGRESS_INTERVAL_S = _number("PARAKEET_PROGRESS_INTERVAL_S", 2)
 """The least time between two progress updates of a job."""
 WORK_DIR = Path(_text("PARAKEET_WORK_DIR", _text("TMPDIR", "/tmp"))) / "parakeet-jobs"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -19,8 +20,9 @@ from speech import envelope
 from speech.errors import CODES, WorkerError
 from speech.protocol import EngineSettings, Problem
 from speech.types import Progress, Report
-from utils import validation, workspace
-from utils.engine_client import EngineClient, Launch, Timeouts
+from utils import job_log, validation, workspace
+from utils.engine_client import EngineClient
+from utils.engine_launch import Launch, Timeouts
 from utils.progress import ProgressPoster, Send
 from volume import configured, programs
 from volume.errors import BootstrapError
@@ -41,17 +43,19 @@ async def handle(job: Job, engine: pipeline.Engine, send: Send) -> Envelope:
         engine: Hears.
         send: Posts one progress update of this job.
     """
+    begin_s = time.monotonic()
     job_id = str(job.get("id", "local"))
     poster = ProgressPoster(send, config.PROGRESS_INTERVAL_S)
     try:
         return await transcribe(job_id, job.get("input"), engine, poster.report)
     except WorkerError as error:
-        log.info("job %s failed: %s", job_id, error.code)
+        log.info(job_log.failure(job_id, error.code, time.monotonic() - begin_s))
         return envelope.failure(error)
     except Exception as error:  # noqa: BLE001  else the SDK shows callers the traceback
         # Its text may hold a URL or what was said: only its kind and place are logged.
         place = "".join(traceback.format_tb(error.__traceback__))
         log.error("job %s: %s\n%s", job_id, type(error).__name__, place)
+        log.info(job_log.failure(job_id, "internal_error", time.monotonic() - begin_s))
         return envelope.failure(
             WorkerError(
                 "internal_error",
@@ -77,13 +81,8 @@ async def transcribe(
         result = await pipeline.run(request, engine, job_id, directory, report)
     answer = envelope.success(result)
     # The SDK posts it wrapped like this, and the limit is on what is posted.
-    envelope.check_size({"output": answer}, result_limit_bytes(job_id))
-    log.info(
-        "job %s: %.1f s of audio, %s",
-        job_id,
-        result.duration_s,
-        {stage: round(seconds, 2) for stage, seconds in result.timings_s.items()},
-    )
+    size_bytes = envelope.check_size({"output": answer}, result_limit_bytes(job_id))
+    log.info(job_log.success(job_id, request, result, size_bytes))
     return answer
 
 
@@ -134,6 +133,7 @@ def engine_settings(provided: Provided) -> EngineSettings:
     return EngineSettings(
         asr_model=str(provided.speech_model),
         asr_name=configured.speech_model().title,
+        fast_model=str(provided.fast_model) if provided.fast_model else None,
         diarization_model=str(diarizer) if diarizer else None,
         diarization_name=configured.diarization_model().title,
         diarization_problem=(

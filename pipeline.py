@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from speech import labelling, segments, timeline
 from speech.types import (
@@ -26,6 +26,9 @@ from speech.types import (
     UrlSource,
     report_nothing,
 )
+
+
+STAGES: Final = ("download", "decode", "queue", "transcribe", "diarize", "label", "total")
 
 
 class Engine(Protocol):
@@ -65,8 +68,14 @@ async def run(
         report(Progress("label"))
         with timed(timings_s, "label"):
             result = label(hearing, audio, request.options)
-    timings_s["queue"] = max(0.0, timings_s.pop("engine") - sum(hearing.timings_s.values()))
-    return replace(result, timings_s={**timings_s, **hearing.timings_s})
+    return replace(result, timings_s=whole_timings(timings_s, hearing.timings_s))
+
+
+def whole_timings(ours_s: Mapping[str, float], engines_s: Mapping[str, float]) -> dict[str, float]:
+    """The stages in their order; ``queue`` is what the engine was not at work on this recording."""
+    measured_s = {**ours_s, **engines_s}
+    measured_s["queue"] = max(0.0, ours_s["engine"] - engines_s["engine"])
+    return {stage: measured_s[stage] for stage in STAGES if stage in measured_s}
 
 
 async def fetch(source: Source, directory: Path, report: Report) -> MediaFile:
@@ -118,6 +127,7 @@ def label(hearing: Hearing, audio: Audio, options: Options) -> Result:
         attention=transcript.attention,
         models=hearing.models,
         timings_s={},
+        cold=hearing.cold,
         warnings=hearing.warnings,
     )
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
 
+from engine.chunks import SAMPLE_RATE_HZ, Samples, Track
+from engine.diarization_stages import Arithmetic, stages_of
 from engine.memory import reporting_out_of_memory
+from engine.shared_passes import WHAT_HELPS, SharedPasses, set_up
+from engine.speaker_turns import count_warnings, turns_of
 from speech.errors import EngineError
-from speech.types import Diarization, Progress, Report, SpeakerTurn, report_nothing
-
-SAMPLE_RATE_HZ: Final = 16000
+from speech.types import Diarization, Progress, Report, report_nothing
 
 # Where each step of pyannote's pipeline begins and ends on the way from 0 to 1, after the share of
 # time on a CPU (segmentation 8 %, embeddings 90 %).
@@ -30,27 +34,67 @@ _STEPS: Final = {
 _TOO_FEW_EMBEDDINGS: Final = re.compile(r"n_samples=(\d+) should be >= n_clusters")
 """What scikit-learn's KMeans says."""
 
-Samples = np.ndarray[tuple[int], np.dtype[np.float32]]
+Answer = tuple[Diarization, tuple[str, ...]]
+"""Turns by time within the recording; warnings where there are not as many speakers as asked."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """What is to be diarized, and how.
+
+    Attributes:
+        samples: Mono at 16 kHz, shape (samples,), -1 to 1. What is not finite is silence.
+        num_speakers: How many there are, if known; the bounds have no meaning then.
+        min_speakers: At least so many.
+        max_speakers: At most so many.
+        report: Called with the stage "diarize" and a fraction that never falls, always from the
+            thread that asked for the diarization. What it raises ends the work on this recording:
+            this is how a caller cancels.
+    """
+
+    samples: Samples
+    num_speakers: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
+    report: Report = report_nothing
+
+    @property
+    def speakers(self) -> dict[str, int | None]:
+        """The arguments of pyannote's pipeline."""
+        return {
+            "num_speakers": self.num_speakers,
+            "min_speakers": self.min_speakers,
+            "max_speakers": self.max_speakers,
+        }
 
 
 class Diarizer:
     """A pyannote pipeline, ready to tell speakers apart.
 
+    Its networks are run in our own way, which gives the same results sooner
+    (engine/diarization_stages.py); everything after them is pyannote's ``apply``.
+
     Args:
         pipeline: A ``pyannote.audio.pipelines.SpeakerDiarization`` with its parameters set.
+        arithmetic: See ``stages_of``.
     """
 
-    def __init__(self, pipeline: Any) -> None:
+    def __init__(self, pipeline: Any, arithmetic: Arithmetic | None = None) -> None:
         self._pipeline = pipeline
+        self._device: torch.device = getattr(pipeline, "device", torch.device("cpu"))
+        set_up(self._device)
+        self._passes = SharedPasses(self._device)
+        self._stages = self._passes.alone(partial(stages_of, pipeline, arithmetic))
 
     @classmethod
-    def load(cls, directory: Path, device: str) -> Diarizer:
+    def load(cls, directory: Path, device: str, arithmetic: Arithmetic | None = None) -> Diarizer:
         """Load a pipeline from a local directory, without the hub and without telemetry.
 
         Args:
             directory: Holds ``config.yaml`` and the weights that it names. They are unpickled:
                 they must come from a source that is trusted.
             device: ``cuda`` or ``cpu``.
+            arithmetic: See ``stages_of``.
 
         Raises:
             EngineError: ``diarization_unavailable``, if the directory holds no such pipeline;
@@ -71,7 +115,7 @@ class Diarizer:
                     " its weights are missing, damaged or of another kind",
                 ) from error
             pipeline.to(torch.device(device))
-        return cls(pipeline)
+            return cls(pipeline, arithmetic)
 
     def diarize(
         self,
@@ -81,51 +125,96 @@ class Diarizer:
         min_speakers: int | None = None,
         max_speakers: int | None = None,
         report: Report = report_nothing,
-    ) -> tuple[Diarization, tuple[str, ...]]:
-        """Find who speaks when.
-
-        Args:
-            samples: Mono at 16 kHz, shape (samples,), -1 to 1. What is not finite is silence.
-            num_speakers: How many there are, if known; the bounds have no meaning then.
-            min_speakers: At least so many.
-            max_speakers: At most so many.
-            report: Called with the stage "diarize". What it raises ends the work and is raised
-                here: this is how a caller cancels.
-
-        Returns:
-            The turns, by time, within the recording, and warnings where the number of speakers
-            is not what was asked for.
+    ) -> Answer:
+        """Find who speaks when in one recording. The arguments are those of ``Recording``.
 
         Raises:
             EngineError: ``engine_out_of_memory``.
+            Exception: What ``report`` raises, or the models.
         """
-        if samples.size == 0:
-            found = Diarization(turns=(), exclusive_turns=())
-        else:
-            with reporting_out_of_memory("send a shorter part of it, or leave diarization out"):
-                output = self._run(
-                    samples,
-                    _progress_hook(report),
-                    num_speakers=num_speakers,
-                    min_speakers=min_speakers,
-                    max_speakers=max_speakers,
-                )
-            duration_s = samples.size / SAMPLE_RATE_HZ
-            found = Diarization(
-                turns=_turns(output.speaker_diarization, duration_s),
-                exclusive_turns=_turns(output.exclusive_speaker_diarization, duration_s),
-            )
-        speakers = len({turn.speaker for turn in found.turns})
-        return found, _count_warnings(speakers, num_speakers, min_speakers, max_speakers)
+        recording = Recording(samples, num_speakers, min_speakers, max_speakers, report)
+        (outcome,) = self.diarize_all([recording])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-    def _run(self, samples: Samples, hook: Callable[..., None], **speakers: int | None) -> Any:
-        """Run the pipeline; if it cannot make so many speakers, with as many as it can.
+    def diarize_all(self, recordings: Sequence[Recording]) -> list[Answer | Exception]:
+        """Find who speaks when in several recordings, which share the passes of the networks.
 
-        Where its own count is not what was asked for, pyannote clusters with k-means, which refuses
-        to make more clusters than there are embeddings: up to three in a clip of 10 s.
+        The turns are those that each would have alone.
+
+        Returns:
+            For each recording what ``diarize`` returns, or what it would raise.
         """
+        tracks = [Track(_rising(recording.report)) for recording in recordings]
         try:
-            return self._apply(samples, hook, **speakers)
+            pipelines = self._pipelines(tracks, recordings)
+            return [
+                self._answer(track, recording, pipelines.get(track))
+                for track, recording in zip(tracks, recordings, strict=True)
+            ]
+        finally:
+            for track in tracks:
+                track.release()
+
+    def _pipelines(
+        self, tracks: Sequence[Track], recordings: Sequence[Recording]
+    ) -> dict[Track, Any]:
+        """For each recording that has not failed, a pipeline that knows what its networks say."""
+        if self._stages is None:
+            return {}
+        grid = self._stages.segmentation.grid
+        for track, recording in zip(tracks, recordings, strict=True):
+            if recording.samples.size:
+                with track, reporting_out_of_memory(WHAT_HELPS):
+                    track.cut(recording.samples, grid, self._device)
+        heard = [track for track in tracks if track.count and track.error is None]
+        return self._stages.pipelines(self._pipeline, heard, self._passes)
+
+    def _answer(
+        self, track: Track, recording: Recording, pipeline: Any | None
+    ) -> Answer | Exception:
+        found = Diarization(turns=(), exclusive_turns=())
+        if recording.samples.size and track.error is None:
+            with track, reporting_out_of_memory(WHAT_HELPS):
+                run = partial(pipeline.apply, _file(track)) if pipeline else self._stock(recording)
+                output = _cluster(partial(run, hook=_hook(track)), recording.speakers)
+                duration_s = recording.samples.size / SAMPLE_RATE_HZ
+                found = Diarization(
+                    turns=turns_of(output.speaker_diarization, duration_s),
+                    exclusive_turns=turns_of(output.exclusive_speaker_diarization, duration_s),
+                )
+        if track.error:
+            return track.error
+        speakers = len({turn.speaker for turn in found.turns})
+        return found, count_warnings(speakers, **recording.speakers)
+
+    def _stock(self, recording: Recording) -> Callable[..., Any]:
+        """The pipeline in its own way, networks included."""
+        finite = np.where(np.isfinite(recording.samples), recording.samples, np.float32(0.0))
+        waveform = torch.from_numpy(finite).unsqueeze(0)
+        file = {"waveform": waveform, "sample_rate": SAMPLE_RATE_HZ, "uri": "recording"}
+
+        def run(**arguments: Any) -> Any:
+            try:
+                return self._pipeline(file, **arguments)
+            finally:
+                set_up(self._device)
+
+        return run
+
+
+def _cluster(run: Callable[..., Any], speakers: dict[str, int | None]) -> Any:
+    """Run the pipeline; if it cannot make so many speakers, with as many as it can.
+
+    Where its own count is not what was asked for, pyannote clusters with k-means, which refuses
+    to make more clusters than there are embeddings: up to three in a clip of 10 s.
+    """
+    with warnings.catch_warnings():
+        # About the number of speakers, which ours say, and about arithmetic on short clips.
+        warnings.simplefilter("ignore")
+        try:
+            return run(**speakers)
         except ValueError as error:
             few = _TOO_FEW_EMBEDDINGS.search(str(error))
             if few is None:
@@ -135,53 +224,34 @@ class Diarizer:
                 name: most if wanted and name != "max_speakers" else wanted
                 for name, wanted in speakers.items()
             }
-        return self._apply(samples, hook, **lowered)
-
-    def _apply(self, samples: Samples, hook: Callable[..., None], **speakers: int | None) -> Any:
-        finite = np.where(np.isfinite(samples), samples, np.float32(0.0))
-        waveform = torch.from_numpy(finite).unsqueeze(0)
-        file = {"waveform": waveform, "sample_rate": SAMPLE_RATE_HZ, "uri": "recording"}
-        with warnings.catch_warnings():
-            # About the number of speakers, which ours say, and about arithmetic on short clips.
-            warnings.simplefilter("ignore")
-            return self._pipeline(file, hook=hook, **speakers)
+        return run(**lowered)
 
 
-def _progress_hook(report: Report) -> Callable[..., None]:
-    """A hook for pyannote that reports a fraction which never falls."""
-    highest = 0.0
+def _file(track: Track) -> dict[str, Any]:
+    """A recording in pyannote's form."""
+    waveform = track.waveform[None, : track.size]
+    return {"waveform": waveform, "sample_rate": SAMPLE_RATE_HZ, "uri": "recording"}
+
+
+def _hook(track: Track) -> Callable[..., None]:
+    """A hook for pyannote that reports for a track."""
 
     def hook(
         step: str, _artifact: object, *, total: int | None = None, completed: int = 0, **_: object
     ) -> None:
-        nonlocal highest
-        begin, end = _STEPS.get(step, (highest, highest))
-        share = completed / total if total else 1.0  # without a total, the step is done
-        highest = max(highest, begin + (end - begin) * min(1.0, share))
-        report(Progress("diarize", highest))
+        track.report(step, completed / total if total else 1.0)  # without a total, it is done
 
     return hook
 
 
-def _turns(annotation: Any, duration_s: float) -> tuple[SpeakerTurn, ...]:
-    """Turns within the recording. pyannote works on whole frames of a padded last chunk."""
-    turns = (
-        SpeakerTurn(str(label), max(0.0, float(segment.start)), min(duration_s, float(segment.end)))
-        for segment, _track, label in annotation.itertracks(yield_label=True)
-    )
-    kept = [turn for turn in turns if turn.start_s < turn.end_s]
-    return tuple(sorted(kept, key=lambda turn: (turn.start_s, turn.end_s, turn.speaker)))
+def _rising(report: Report) -> Callable[[str, float], None]:
+    """Steps of the pipeline and their shares to a fraction of the whole that never falls."""
+    highest = 0.0
 
+    def tell(step: str, share: float) -> None:
+        nonlocal highest
+        begin, end = _STEPS.get(step, (highest, highest))
+        highest = max(highest, begin + (end - begin) * min(1.0, share))
+        report(Progress("diarize", highest))
 
-def _count_warnings(
-    found: int, num_speakers: int | None, min_speakers: int | None, max_speakers: int | None
-) -> tuple[str, ...]:
-    """What to say where the speakers found are not as many as asked for."""
-    heard = f"{found} speaker was found" if found == 1 else f"{found} speakers were found"
-    if num_speakers is not None:
-        return () if found == num_speakers else (f"num_speakers was {num_speakers}, but {heard}",)
-    if min_speakers is not None and found < min_speakers:
-        return (f"min_speakers was {min_speakers}, but {heard}",)
-    if max_speakers is not None and found > max_speakers:
-        return (f"max_speakers was {max_speakers}, but {heard}",)
-    return ()
+    return tell

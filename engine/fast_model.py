@@ -79,6 +79,11 @@ class FastModel(nn.Module):
         encoded: tuple[Tensor, Tensor] = self.encoder(features.to(precision), frames, reach)
         return encoded
 
+    def prepare(self) -> None:
+        """Find out how fast this machine can search; nothing that is heard changes by it."""
+        if self.device.type == "cuda":
+            self.search.probe()
+
     @torch.inference_mode()
     def hear(self, samples: Tensor, lengths: Tensor, reach: AttentionUsed) -> list[list[Emission]]:
         """What is said in each recording of a batch; see ``encode`` and ``decode``."""

@@ -89,7 +89,7 @@ class Subsampling(nn.Module):
         overlap by one output frame at each end are exact.
         """
         factor = self._factor
-        frames = self._halved(features.shape[1])
+        frames = int(self._halved(torch.tensor(features.shape[1])))
         parts = []
         for first in range(0, frames, SLICE_FRAMES):
             last = min(frames, first + SLICE_FRAMES)
@@ -98,7 +98,7 @@ class Subsampling(nn.Module):
             piece = features[:, begin : (last + 1) * factor if last < frames else None]
             parts.append(self._convolve(piece, lengths - begin)[:, before : before + last - first])
         x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-        return x, torch.stack([self._halved_all(length) for length in lengths])
+        return x, self._halved(lengths)
 
     def _convolve(self, x: Tensor, lengths: Tensor) -> Tensor:
         """One slice; beyond a recording's end every convolution over time sees zeros."""
@@ -113,14 +113,11 @@ class Subsampling(nn.Module):
         mapped: Tensor = self.out(x.transpose(1, 2).flatten(2))
         return mapped
 
-    def _halved(self, frames: int) -> int:
+    def _halved(self, frames: Tensor) -> Tensor:
         """Frames after every convolution of stride 2."""
         for _ in range(self._factor.bit_length() - 1):
-            frames = (frames - 1) // 2 + 1
+            frames = torch.div(frames - 1, 2, rounding_mode="floor") + 1
         return frames
-
-    def _halved_all(self, length: Tensor) -> Tensor:
-        return length.new_tensor(self._halved(int(length)))
 
 
 def _silence_after(x: Tensor, lengths: Tensor) -> Tensor:

@@ -1,103 +1,196 @@
-"""Both models together: a WAV file in, words and turns out."""
+"""Both models at work: jobs in, their hearings out, several at a time.
+
+Each model has a lane (engine/lane.py), so that a recording is transcribed and diarized at the same
+time, and recordings that arrive together share their passes (docs/decisions/0006-batches.md).
+"""
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import soundfile
 import torch
 
 from engine import weights
-from engine.attention import choose_attention
-from engine.diarizer import Diarizer
-from engine.parakeet import Parakeet
-from speech.errors import EngineError
+from engine.batches import cut
+from engine.cores import Cores, available
+from engine.diarizer import Diarizer, Recording
+from engine.faults import MODEL_ERRORS
+from engine.job import SAMPLE_RATE_HZ, Job
+from engine.lane import Lane
+from engine.memory import overlap_fits, speech_batch_s
+from engine.parakeet import Parakeet, Samples
+from speech.errors import EngineError, WorkerError
 from speech.protocol import EngineSettings
-from speech.types import Diarization, Hearing, Options, Progress, Report
+from speech.types import Progress
 
-SAMPLE_RATE_HZ = 16000
+log = logging.getLogger(__name__)
+
+SHARED_DIARIZATION_S = 600.0
+"""Recordings up to so much together are diarized side by side. Longer ones fill their batches."""
+
+WARM_UP_S = ((1, 10.0), (1, 30.0), (8, 10.0))
+"""(recordings, seconds) of the passes that a GPU is prepared for after its first answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Models:
-    """Everything that stays loaded between jobs."""
+class Engine:
+    """Takes jobs and answers them.
 
-    parakeet: Parakeet
-    diarizer: Diarizer | EngineError
-    """The error, where its weights cannot be had: jobs without speakers are still served."""
-    names: Mapping[str, str]
+    Args:
+        settings: What to load.
 
-    @classmethod
-    def load(cls, settings: EngineSettings) -> Self:
-        """Load what the settings name.
+    Raises:
+        EngineError: The speech model cannot be had. Without a diarizer, jobs that want no speakers
+            are still served.
+    """
 
-        Raises:
-            EngineError: The speech model cannot be had.
-        """
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
-        device = pick_device(settings.device)
-        parakeet = Parakeet.load(weights.speech_checkpoint(settings), device)
-        diarizer: Diarizer | EngineError
+    def __init__(self, settings: EngineSettings) -> None:
+        self.names: Mapping[str, str] = {
+            "asr": settings.asr_name,
+            "diarization": settings.diarization_name,
+        }
+        self._settings = settings
+        self._device = pick_device(settings.device)
+        self.cores = Cores(settings.threads or available())
+        self.cores.take_share()
+        self._turn: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+        self._diarizer: Diarizer | EngineError | None = None
+        self._warm = self._device == "cpu"
+        # The lane loads its model itself: the first words need not wait for it.
+        self._diarizing = Lane("diarize", self._diarize, self.cores, self._load_diarizer)
+        self._parakeet = load_speech(settings, self._device)
+        self._transcribing = Lane("transcribe", self._transcribe, self.cores, self._own_stream)
+
+    def take(self, job: Job) -> None:
+        """Have a job heard; it is answered later, from another thread."""
+        self._transcribing.put(job)
+        if job.options.diarize:
+            self._diarizing.put(job)
+
+    def _transcribe(self, jobs: list[Job]) -> None:
+        """A round of the speech model: short recordings first, those of like length together."""
+        for attention in ("full", "local"):
+            alike = [job for job in jobs if job.attention == attention]
+            limit_s = speech_batch_s(self._device) if attention == "full" else 0.0
+            for batch in cut([job.duration_s for job in alike], limit_s):
+                self._transcribe_batch([alike[index] for index in batch])
+        if not self._warm:
+            self._warm_up()
+
+    def _transcribe_batch(self, jobs: Sequence[Job]) -> None:
+        jobs = [job for job in jobs if job.begin()]
+        if not jobs:
+            return
+        begin_s = time.monotonic()
         try:
-            diarizer = Diarizer.load(weights.diarization_directory(settings), device)
-        except EngineError as error:
-            diarizer = error
-        names = {"asr": settings.asr_name, "diarization": settings.diarization_name}
-        return cls(parakeet, diarizer, names)
+            with self._turn:
+                self.cores.take_share()
+                transcripts = self._parakeet.transcribe_all(
+                    [job.samples for job in jobs], jobs[0].attention
+                )
+        except (WorkerError, *MODEL_ERRORS) as error:
+            if len(jobs) == 1:
+                jobs[0].fail(error)
+            else:  # one of them is to blame, or there were too many
+                for job in jobs:
+                    self._transcribe_batch([job])
+            return
+        seconds = time.monotonic() - begin_s
+        for job, transcript in zip(jobs, transcripts, strict=True):
+            job.transcribed(transcript, seconds)
 
-    def hear(self, audio_path: str, options: Options, report: Report) -> Hearing:
-        """Transcribe, and diarize where asked.
+    def _diarize(self, jobs: list[Job]) -> None:
+        """A round of the diarizer."""
+        if not isinstance(self._diarizer, Diarizer):
+            for job in jobs:
+                assert self._diarizer is not None
+                job.fail(self._diarizer)
+            return
+        for batch in cut([job.duration_s for job in jobs], SHARED_DIARIZATION_S):
+            self._diarize_batch(self._diarizer, [jobs[index] for index in batch])
 
-        Args:
-            audio_path: A mono WAV file at 16 kHz.
-            options: The request's options.
-            report: Called as the work goes on; may raise to end it.
-        """
-        samples, rate_hz = soundfile.read(audio_path, dtype="float32")
-        if rate_hz != SAMPLE_RATE_HZ or samples.ndim != 1:
-            raise ValueError("the engine takes mono audio at 16 kHz")
-        if options.diarize and isinstance(self.diarizer, EngineError):
-            raise self.diarizer
-        attention = choose_attention(len(samples) / rate_hz, options.attention)
+    def _diarize_batch(self, diarizer: Diarizer, jobs: Sequence[Job]) -> None:
+        jobs = [job for job in jobs if job.begin()]
+        begin_s = time.monotonic()
+        with self._turn:
+            self.cores.take_share()
+            outcomes = diarizer.diarize_all([self._recording(job) for job in jobs])
+        seconds = time.monotonic() - begin_s
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                job.fail(outcome)
+            else:
+                job.diarized(*outcome, seconds)
 
-        report(Progress("transcribe", 0.0))
-        begin = time.monotonic()
-        transcript = self.parakeet.transcribe(samples, attention)
-        timings_s = {"transcribe": time.monotonic() - begin}
-        report(Progress("transcribe", 1.0))
+    def _recording(self, job: Job) -> Recording:
+        def report(progress: Progress) -> None:
+            self.cores.take_share()  # the other lane may be at rest by now
+            job.diarizing(progress)
 
-        diarization: Diarization | None = None
-        warnings: tuple[str, ...] = ()
-        if options.diarize:
-            begin = time.monotonic()
-            diarization, warnings = self._diarize(samples, options, report)
-            timings_s["diarize"] = time.monotonic() - begin
-        used = ("asr", "diarization") if options.diarize else ("asr",)
-        return Hearing(
-            transcript=transcript,
-            diarization=diarization,
-            models={name: self.names[name] for name in used},
-            warnings=warnings,
-            timings_s=timings_s,
-        )
-
-    def _diarize(
-        self, samples: np.ndarray, options: Options, report: Report
-    ) -> tuple[Diarization, tuple[str, ...]]:
-        if isinstance(self.diarizer, EngineError):
-            raise self.diarizer
-        return self.diarizer.diarize(
-            samples,
+        options = job.options
+        return Recording(
+            job.samples,
             num_speakers=options.num_speakers,
             min_speakers=options.min_speakers,
             max_speakers=options.max_speakers,
             report=report,
         )
+
+    def _load_diarizer(self) -> None:
+        with self.cores.at_work():
+            self._own_stream()
+            try:
+                directory = weights.diarization_directory(self._settings)
+                self._diarizer = Diarizer.load(directory, self._device)
+            except EngineError as error:
+                log.warning("no speakers: %s", error.message)
+                self._diarizer = error
+            if self._device == "cuda" and not overlap_fits():
+                self._turn = threading.Lock()
+
+    def _own_stream(self) -> None:
+        """Let this thread's work on a GPU run beside that of the other lane."""
+        if self._device == "cuda":
+            torch.cuda.synchronize()  # the weights were copied by another stream
+            torch.cuda.set_stream(torch.cuda.Stream())
+
+    def _warm_up(self) -> None:
+        """Choose kernels and capture graphs for the usual shapes, once the first answer is out."""
+        self._warm = True
+        self._parakeet.network.prepare()
+        for recordings, length_s in WARM_UP_S:
+            silence = np.zeros(int(length_s * SAMPLE_RATE_HZ), dtype=np.float32)
+            with contextlib.suppress(WorkerError, *MODEL_ERRORS):
+                self._parakeet.transcribe_all([silence] * recordings, "full")
+
+
+def load_speech(settings: EngineSettings, device: str) -> Parakeet:
+    """The speech model from its fast checkpoint; from the original where that cannot be had.
+
+    Raises:
+        EngineError: ``model_unavailable``, ``engine_out_of_memory``.
+    """
+    if settings.fast_model is not None:
+        try:
+            return Parakeet.load(Path(settings.fast_model), device)
+        except EngineError as error:
+            log.warning("the original model is used: %s", error.message)
+    return Parakeet.load(weights.speech_checkpoint(settings), device)
+
+
+def read_recording(audio_path: str) -> Samples:
+    """The samples of a mono WAV file at 16 kHz."""
+    samples: Samples
+    samples, rate_hz = soundfile.read(audio_path, dtype="float32")
+    if rate_hz != SAMPLE_RATE_HZ or samples.ndim != 1:
+        raise ValueError("the engine takes mono audio at 16 kHz")
+    return samples
 
 
 def pick_device(wanted: str) -> str:

@@ -51,3 +51,33 @@ def _is_allocation_failure(error: RuntimeError) -> bool:
     if isinstance(error, torch.OutOfMemoryError):
         return True
     return any(text in str(error) for text in _ALLOCATION_FAILED)
+
+
+CPU_BATCH_S: Final = 120.0
+"""On a CPU more at once brings nothing."""
+MAX_GPU_BATCH_S: Final = 1200.0
+"""A GPU is full by then."""
+BATCH_BYTES_PER_S: Final = 4e6
+"""Of padded audio: the subsampling's first convolution in bf16 (7.4 MB in fp32, measured)."""
+BATCH_SHARE: Final = 0.4
+"""Of the free memory; the rest is for the other model and for the allocator's waste."""
+OVERLAP_BYTES: Final = 6 << 30
+"""What must be free after loading for two models to work at once."""
+
+
+def speech_batch_s(device: str) -> float:
+    """How much padded audio may go through the speech model at once, by the memory that is free."""
+    if device == "cpu":
+        return CPU_BATCH_S
+    return min(MAX_GPU_BATCH_S, BATCH_SHARE * _free_bytes() / BATCH_BYTES_PER_S)
+
+
+def overlap_fits() -> bool:
+    """Whether both models can work on the GPU at the same time."""
+    return _free_bytes() >= OVERLAP_BYTES
+
+
+def _free_bytes() -> int:
+    """Of the GPU, what torch holds without using it included."""
+    free, _total = torch.cuda.mem_get_info()
+    return int(free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated())

@@ -44,6 +44,9 @@ class NemoModel:
         model.freeze()
         model.eval()
 
+    def prepare(self) -> None:
+        """NeMo finds out for itself, at its first batch."""
+
     @torch.inference_mode()
     def hear(self, samples: Tensor, lengths: Tensor, reach: AttentionUsed) -> list[list[Emission]]:
         """What is said in each recording of a batch.

@@ -40,6 +40,9 @@ class Network(Protocol):
     def device(self) -> torch.device:
         """Where it computes."""
 
+    def prepare(self) -> None:
+        """Find out what this machine can do; called once the first answer is out."""
+
     def hear(self, samples: Tensor, lengths: Tensor, reach: AttentionUsed) -> list[list[Emission]]:
         """Emissions of each recording of a batch; each is what it would be alone."""
 

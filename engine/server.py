@@ -1,7 +1,8 @@
-"""The engine's serving loop: messages in, one recording at a time, messages out.
+"""The engine's serving loop: messages in, messages out.
 
-The main thread owns the models. A reader thread takes the messages, so that a cancellation is seen
-while a model runs, and ends the process when the worker is gone.
+The main thread reads recordings and hands them to the models' threads (engine/hearing.py). A reader
+thread takes the messages, so that a cancellation is seen while a model runs, and ends the process
+when the worker is gone.
 """
 
 from __future__ import annotations
@@ -15,27 +16,20 @@ import threading
 import time
 import traceback
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from engine.attention import choose_attention
+from engine.faults import MODEL_ERRORS, CancelledError, as_worker_error
+from engine.job import SAMPLE_RATE_HZ, Job
 from speech import protocol
-from speech.errors import EngineError, WorkerError
-from speech.types import Options, Progress
+from speech.errors import WorkerError
+from speech.types import Hearing, Options, Progress
 
 if TYPE_CHECKING:
-    from engine.hearing import Models
+    from engine.hearing import Engine
 
 log = logging.getLogger(__name__)
-
-MODEL_ERRORS: Final = (
-    RuntimeError,
-    ValueError,
-    TypeError,
-    LookupError,
-    OSError,
-    ArithmeticError,
-    AssertionError,
-)
-"""What models raise on an odd recording. Anything else ends the process; the worker restarts it."""
 
 IMPORT_ERRORS: Final = (
     *MODEL_ERRORS,
@@ -50,10 +44,6 @@ IMPORT_ERRORS: Final = (
 MAX_REASON: Final = 500
 
 PACKAGES: Final = ("torch", "nemo_toolkit", "pyannote.audio", "numpy", "huggingface-hub")
-
-
-class CancelledError(Exception):
-    """The worker no longer wants this recording's answer."""
 
 
 class Channel:
@@ -107,23 +97,34 @@ def end_process(status: int) -> None:
 
 def serve(connection: socket.socket) -> None:
     """Load the models that the ``start`` message names, then answer jobs. Never returns."""
+    threading.excepthook = end_on_fault
     channel = Channel(connection)
     start = channel.next_message()
     try:
         settings = protocol.settings_from_dict(start["settings"])
-        models = load_models(settings, channel)
+        engine = start_engine(settings, channel)
     except WorkerError as error:
         send_error(channel, None, error)
         end_process(1)
     while True:
-        answer(channel, models, channel.next_message())
+        take(channel, engine, channel.next_message())
 
 
-def load_models(settings: protocol.EngineSettings, channel: Channel) -> Models:
+def end_on_fault(fault: threading.ExceptHookArgs) -> None:
+    """A thread failed, which is a fault of ours. The worker starts another engine."""
+    place = "".join(traceback.format_tb(fault.exc_traceback))
+    log.error("%s: %s\n%s", fault.thread and fault.thread.name, fault.exc_type.__name__, place)
+    end_process(1)
+
+
+def start_engine(settings: protocol.EngineSettings, channel: Channel) -> Engine:
     """Import, say hello, load, say ready."""
     begin = time.monotonic()
+    read_ahead(settings)
     try:
-        from engine.hearing import Models, describe_device
+        if settings.fast_model is None:
+            import engine.nemo_model  # noqa: F401  a broken environment is known before the hello
+        from engine.hearing import Engine, describe_device
 
         versions = {name: metadata.version(name) for name in PACKAGES}
     except IMPORT_ERRORS as error:
@@ -136,13 +137,24 @@ def load_models(settings: protocol.EngineSettings, channel: Channel) -> Models:
         import_s=time.monotonic() - begin,
         **describe_device(),
     )
-    models = Models.load(settings)
-    channel.send("ready", models=dict(models.names), load_s=time.monotonic() - begin)
-    return models
+    loaded = Engine(settings)
+    channel.send("ready", models=dict(loaded.names), load_s=time.monotonic() - begin)
+    return loaded
 
 
-def answer(channel: Channel, models: Models, message: protocol.Message) -> None:
-    """One job, whatever happens to it."""
+def read_ahead(settings: protocol.EngineSettings) -> None:
+    """Have the kernel read the weights while torch is imported. Nobody waits for it."""
+    if settings.fast_model is None:
+        return
+    for path in Path(settings.fast_model).glob("*.safetensors"):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+
+
+def take(channel: Channel, engine: Engine, message: protocol.Message) -> None:
+    """Hand a job to the engine; it is answered here whatever happens to it."""
+    from engine.hearing import read_recording  # torch is imported by now
+
     job_id: str = message["id"]
 
     def report(progress: Progress) -> None:
@@ -156,27 +168,25 @@ def answer(channel: Channel, models: Models, message: protocol.Message) -> None:
             detail=progress.detail,
         )
 
-    try:
-        options: Options = protocol.options_from_dict(message["options"])
-        hearing = models.hear(message["audio_path"], options, report)
-        channel.send("result", id=job_id, hearing=protocol.hearing_to_dict(hearing))
-    except CancelledError:
-        channel.send("cancelled", id=job_id)
-    except WorkerError as error:
-        send_error(channel, job_id, error)
-    except MODEL_ERRORS as error:
-        # The text may hold paths or what was said, so only its kind and place are logged.
-        place = "".join(traceback.format_tb(error.__traceback__))
-        log.error("job %s: %s\n%s", job_id, type(error).__name__, place)
-        send_error(channel, job_id, EngineError("engine_failed", FAILED_TEXT, retryable=True))
-    finally:
+    def answer(outcome: Hearing | Exception) -> None:
+        if isinstance(outcome, Hearing):
+            hearing = protocol.hearing_to_dict(outcome)
+            channel.send("result", id=job_id, hearing=hearing, idle_s=engine.cores.idle_s())
+        elif isinstance(outcome, CancelledError):
+            channel.send("cancelled", id=job_id)
+        else:
+            send_error(channel, job_id, as_worker_error(outcome, job_id))
         channel.forget(job_id)
 
-
-FAILED_TEXT: Final = (
-    "The models raised an error on this recording. Try again; if it fails again, try another "
-    "format of the recording, and look at the worker's log."
-)
+    try:
+        options: Options = protocol.options_from_dict(message["options"])
+        samples = read_recording(message["audio_path"])
+        attention = choose_attention(len(samples) / SAMPLE_RATE_HZ, options.attention)
+        used = ("asr", "diarization") if options.diarize else ("asr",)
+        models = {name: engine.names[name] for name in used}
+        engine.take(Job(samples, options, attention, models, report, answer))
+    except (WorkerError, *MODEL_ERRORS) as error:
+        answer(error)
 
 
 def send_error(channel: Channel, job_id: str | None, error: WorkerError) -> None:

@@ -131,7 +131,7 @@ def decode(model: Transducer, encoded: Tensor, lengths: Tensor) -> list[list[Emi
         The emissions of each recording, in order.
     """
     projected = model.enc(encoded.to(model.enc.weight.dtype))
-    streams = [_Stream(index, int(frames), []) for index, frames in enumerate(lengths)]
+    streams = [_Stream(index, frames, []) for index, frames in enumerate(lengths.tolist())]
     results = [stream.emissions for stream in streams]
     streams = [stream for stream in streams if stream.frames]
     if streams:

@@ -59,7 +59,7 @@ class StepSearch:
         Raises:
             RuntimeError: The driver does not do it.
         """
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             self._run()  # libraries choose their kernels and memory before
@@ -85,7 +85,9 @@ class StepSearch:
             told, sure = self._told.tolist(), self._sure.tolist()
             for index, found in enumerate(self._count.tolist()[: len(counts)]):
                 results[index] += [
-                    Emission(*(kind[index][k] for kind in told), sure[index][k])
+                    Emission(
+                        told[0][index][k], told[1][index][k], told[2][index][k], sure[index][k]
+                    )
                     for k in range(found)
                 ]
             done = bool((self._frame >= self._length).all())

@@ -41,6 +41,7 @@ def success(result: Result) -> Envelope:
         "attention": result.attention,
         "models": dict(result.models),
         "timings": {stage: _time(seconds) for stage, seconds in result.timings_s.items()},
+        "cold_start": result.cold,
         "warnings": list(result.warnings),
     }
 

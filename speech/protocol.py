@@ -48,6 +48,8 @@ class EngineSettings:
     """The path of a .nemo file."""
     asr_name: str
     """What the envelope calls it."""
+    fast_model: str | None
+    """The folder of the fast checkpoint; None where there is none."""
     diarization_model: str | None
     """The path of a pyannote pipeline's directory."""
     diarization_name: str
@@ -57,7 +59,7 @@ class EngineSettings:
     device: str
     """"auto", "cuda" or "cpu"."""
     threads: int
-    """CPU threads for torch; 0 lets torch choose."""
+    """CPU threads for torch; 0 takes as many as the container may use."""
 
 
 def encode(message: Message) -> bytes:

@@ -157,6 +157,10 @@ class Hearing:
     """What was used for "asr" and "diarization": a hub name with its revision, or a file name."""
     warnings: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    """"transcribe" and "diarize", which run at the same time, and "engine": from the begin of the
+    one that began first to the end of both."""
+    cold: bool = False
+    """Whether the engine had to be started first."""
 
 
 # ---------------------------------------------------------------- labelling -> envelope
@@ -209,6 +213,7 @@ class Result:
     attention: AttentionUsed
     models: Mapping[str, str]
     timings_s: Mapping[str, float]
+    cold: bool
     warnings: tuple[str, ...]
 
 

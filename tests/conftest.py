@@ -5,10 +5,14 @@ What they need is imported when they are used: most tests need none of them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+
+# As for the engine (utils/engine_process.py); before anything imports torch.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from tests.demo_worker import DemoWorker

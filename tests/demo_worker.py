@@ -21,6 +21,7 @@ from tests.environments import (
     DIARIZATION_MODEL,
     ROOT,
     engine_python,
+    give_fast_checkpoint,
     worker_python,
 )
 from tests.worker_process import Endpoint, WorkerProcess, wait_for
@@ -108,6 +109,7 @@ def variables(directory: Path) -> dict[str, str]:
     """The environment of a worker with the demo models, all of whose files are in ``directory``."""
     for name in ("volume", "tmp"):
         (directory / name).mkdir(parents=True, exist_ok=True)
+    give_fast_checkpoint(directory / "volume")
     return {
         "PARAKEET_ENGINE_PYTHON": str(engine_python()),
         "PARAKEET_ASR_MODEL": str(ASR_MODEL),

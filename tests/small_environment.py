@@ -100,6 +100,7 @@ class Machine:
             "PARAKEET_LEASE_TTL_S": str(TTL_S),
             "PARAKEET_ASR_MODEL": str(ASR_MODEL),
             "PARAKEET_DIARIZATION_MODEL": str(DIARIZATION_MODEL),
+            "PARAKEET_FAST_CHECKPOINT": "false",  # nothing in the small environment can make one
             "PARAKEET_DEVICE": "cpu",
             "UV_OFFLINE": "1",
             **(small if self.is_small else {}),

@@ -89,7 +89,7 @@ def test_the_image_holds_the_locks_and_nothing_of_development() -> None:
     packages = {"speech", "utils", "engine", "volume"}
     for path in files.values():
         assert len(path.parts) == 1 or path.parts[0] in packages
-        assert path.suffix in (".py", ".txt"), path
+        assert path.suffix in (".py", ".txt", ".flac"), path
         assert path.name not in ("requirements-dev.txt", "requirements-local.txt")
 
 

@@ -24,7 +24,8 @@ from tests.environments import (
     engine_python,
 )
 from tests.machines import put_program
-from utils.engine_client import EngineClient, Launch, Timeouts
+from utils.engine_client import EngineClient
+from utils.engine_launch import Launch, Timeouts
 
 WORDS_ONLY = Options(diarize=False)
 
@@ -32,6 +33,7 @@ WORDS_ONLY = Options(diarize=False)
 SETTINGS = EngineSettings(
     asr_model=str(ASR_MODEL),
     asr_name=ASR_MODEL.name,
+    fast_model=None,
     diarization_model=str(DIARIZATION_MODEL),
     diarization_name=DIARIZATION_MODEL.name,
     diarization_problem=None,

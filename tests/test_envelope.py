@@ -37,6 +37,7 @@ RESULT = Result(
     attention="full",
     models={"asr": "a-model@1"},
     timings_s={"total": 1.23456},
+    cold=True,
     warnings=("Quiet.",),
 )
 
@@ -57,6 +58,7 @@ def results(draw: st.DrawFn) -> Result:
         attention=hearing.transcript.attention,
         models=hearing.models,
         timings_s=hearing.timings_s,
+        cold=hearing.cold,
         warnings=hearing.warnings,
     )
 
@@ -88,6 +90,7 @@ def test_a_success() -> None:
         "attention": "full",
         "models": {"asr": "a-model@1"},
         "timings": {"total": 1.235},
+        "cold_start": True,
         "warnings": ["Quiet."],
     }
 

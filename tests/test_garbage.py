@@ -72,6 +72,20 @@ def test_the_two_newest_the_wanted_and_the_used_stay(tmp_path: Path) -> None:
     assert collect(tmp_path, "venvs-7", "models-7") == []
 
 
+def test_fast_checkpoints_go_when_nobody_wants_them_however_new_they_are(tmp_path: Path) -> None:
+    originals = [publish(tmp_path, "models", f"model-{n}", n * DAY_S + 60).name for n in (5, 6, 7)]
+    for name in ("model-5-fast2", "model-5-fast1", "model-6-fast2", "model-7-fast10"):
+        publish(tmp_path, "models", name, 2 * DAY_S)
+    publish(tmp_path, "models", "model-7-fast2", 3600)
+    usage.mark(tmp_path, ["model-6-fast2"])
+    removed = collect(tmp_path, "model-5-fast2")
+    gone = {originals[-1], "model-5-fast1", "model-7-fast10"}
+    assert {thing.name for thing in removed} == gone
+    assert names(tmp_path / "models") == {
+        *originals[:2], "model-5-fast2", "model-6-fast2", "model-7-fast2",
+    }  # fmt: skip
+
+
 def test_what_was_made_lately_stays_though_nobody_has_used_it(tmp_path: Path) -> None:
     for hours in range(1, 6):
         publish(tmp_path, "venvs", f"venv-{hours}", hours * 3600)

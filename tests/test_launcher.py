@@ -71,9 +71,16 @@ def test_every_code_of_the_bootstrap_is_one_of_the_worker() -> None:
 
 
 def test_the_engine_is_told_what_was_provided() -> None:
-    provided = Provided(Path("/tree/bin/python"), Path("/m/model.nemo"), Path("/m/speakers"), None)
+    provided = Provided(
+        python=Path("/tree/bin/python"),
+        speech_model=Path("/m/model.nemo"),
+        fast_model=Path("/m/model-fast1"),
+        diarization_model=Path("/m/speakers"),
+        diarization_problem=None,
+    )
     settings = handler.engine_settings(provided)
     assert settings.asr_model == "/m/model.nemo"
+    assert settings.fast_model == "/m/model-fast1"
     assert settings.asr_name == f"{config.ASR_MODEL}@{config.ASR_REVISION[:8]}"
     assert settings.diarization_model == "/m/speakers"
     assert settings.diarization_name == (
@@ -85,8 +92,9 @@ def test_the_engine_is_told_what_was_provided() -> None:
 
 def test_the_engine_is_told_why_there_is_no_diarizer() -> None:
     problem = BootstrapError("diarization_unavailable", "Set HF_TOKEN.", retryable=True)
-    provided = Provided(Path("/tree/bin/python"), Path("/m/model.nemo"), None, problem)
+    provided = Provided(Path("/tree/bin/python"), Path("/m/model.nemo"), None, None, problem)
     settings = handler.engine_settings(provided)
+    assert settings.fast_model is None
     assert settings.diarization_model is None
     assert settings.diarization_problem == Problem(
         "diarization_unavailable", "Set HF_TOKEN.", retryable=True

@@ -19,6 +19,7 @@ def settings() -> EngineSettings:
     return EngineSettings(
         asr_model="/nowhere/speech.nemo",
         asr_name="speech.nemo",
+        fast_model=None,
         diarization_model=None,
         diarization_name="speakers",
         diarization_problem=None,

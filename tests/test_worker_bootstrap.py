@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from tests import worker_process
+from tests import fast_models, worker_process
 from tests.control_plane_state import Rules
 from tests.demo_worker import assert_all_ended, command, conversation_base64
+from tests.fast_models import write_order
 from tests.small_environment import Machine, make_lock
 from tests.worker_process import Endpoint, WorkerProcess, wait_for
 
@@ -117,6 +119,21 @@ def test_a_job_is_told_which_other_worker_installs_and_how_far_it_is(
         installer.communicate(timeout=60)
         assert installer.returncode == 0
         assert len(list(second.home.glob("venvs/venv-*"))) == 1
+
+
+def test_a_job_is_told_that_the_speech_model_is_prepared(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    write_order(tmp_path / "own.nemo", wait_for=str(tmp_path / "never"))
+    machine = fast_models.new_machine(tmp_path)
+    with worker(endpoint, machine):
+        job = endpoint.run(REQUEST)
+        told = installing(endpoint, job, "preparing the speech model: comparing the encoders")
+        assert 0 < told["percent"] < 100
+    assert_all_ended(machine.disk)
+    processes = fast_models.runs(tmp_path / "own.nemo")
+    assert len(processes) == 1
+    assert not psutil.pid_exists(processes[0])
 
 
 def test_sigterm_in_the_middle_of_an_install_ends_the_worker_and_its_programs(

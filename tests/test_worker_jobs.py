@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import jiwer
 import pytest
+import soundfile
 
 from tests.control_plane import ENDPOINT_ID
 from tests.demo_worker import (
@@ -14,6 +18,7 @@ from tests.demo_worker import (
     conversation_reference,
 )
 from tests.environments import CONVERSATION
+from tests.models import RATE_HZ, read_conversation
 from tests.s3_server import SECRET_KEY, Bucket
 
 pytestmark = pytest.mark.usefixtures("shared_worker")
@@ -89,6 +94,45 @@ def test_two_jobs_at_once_get_their_own_answers(
     assert words
     assert all(20 <= word["start"] <= word["end"] <= 32.1 for word in words)
     assert long_output["timestamps"]["word"][-1]["end"] > 60
+
+
+def test_short_recordings_that_come_together_are_answered_as_alone(
+    shared_worker: DemoWorker, bucket: Bucket
+) -> None:
+    """They share passes of both models; the times and the speakers are exactly their own."""
+    speech = read_conversation()
+    requests = []
+    for index, (begin_s, end_s) in enumerate(((0, 4), (6, 11), (13, 16), (20, 29), (31, 36))):
+        buffer = io.BytesIO()
+        soundfile.write(buffer, speech[begin_s * RATE_HZ : end_s * RATE_HZ], RATE_HZ, format="FLAC")
+        bucket.put(f"clip-{index}.flac", buffer.getvalue())
+        requests.append({"s3_key": f"clip-{index}.flac"})
+    together = [shared_worker.completed(job) for job in map(shared_worker.run, requests)]
+    for request, output in zip(requests, together, strict=True):
+        alone = shared_worker.completed(shared_worker.run(request))
+        assert alone["text"]
+        for answer in (alone, output):
+            del answer["timings"]
+            for word in answer["timestamps"]["word"]:
+                word["confidence"] = pytest.approx(word["confidence"], abs=2e-4)
+        assert output == alone
+
+
+def test_a_job_says_whether_it_was_cold_and_how_long_each_stage_took(
+    shared_worker: DemoWorker,
+) -> None:
+    output = shared_worker.completed(shared_worker.run({"audio_base64": conversation_base64()}))
+    timings = output["timings"]
+    assert list(timings) == [
+        "download", "decode", "queue", "transcribe", "diarize", "label", "total"
+    ]  # fmt: skip
+    assert output["cold_start"] is False
+    assert 0 < max(timings["transcribe"], timings["diarize"]) <= timings["total"]
+    lines = [line for line in shared_worker.process.log().splitlines() if '"event": "job"' in line]
+    line = json.loads(lines[-1].partition("INFO worker: ")[2])
+    assert line["ok"]
+    assert line["source"] == "base64"
+    assert line["timings_s"] == pytest.approx(timings, abs=0.002)
 
 
 def test_progress_is_in_order_and_ends_before_the_result(

@@ -61,6 +61,7 @@ def worker_environment(model: str, engine_python: Path, url: str) -> dict[str, s
     environment = {
         "PARAKEET_ENGINE_PYTHON": str(engine_python),
         "PARAKEET_LOCAL_HOME": str(ROOT / ".cache" / "parakeet"),
+        "PARAKEET_VOLUME": str(ROOT / ".cache" / "volume"),  # stays, and so the fast checkpoint
         "PARAKEET_ALLOWED_PRIVATE_HOSTS": url.split("/")[2],
     }
     if model == "demo":

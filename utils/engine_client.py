@@ -12,14 +12,15 @@ import itertools
 import logging
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from speech.errors import EngineError, WorkerError
-from speech.protocol import EngineSettings
 from speech.types import Audio, Hearing, Options, Progress, Report
+from utils.engine_launch import Launch, Launcher, Timeouts
 from utils.engine_process import BrokenEnvironmentError, EngineGoneError, EngineProcess
+from utils.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -28,45 +29,6 @@ INSTALL: Final = "install"
 
 MAX_DEATHS: Final = 2
 """A recording on which the engine died this often is not tried again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """What an engine is started with."""
-
-    python: Path
-    """Of the models' environment."""
-    settings: EngineSettings
-
-
-class Launcher(Protocol):
-    """Provides what an engine is started with. Both may block."""
-
-    def provide(self, report: Report) -> Launch:
-        """Install and download what is missing.
-
-        Raises:
-            WorkerError: It cannot be had.
-        """
-
-    def reject(self, reason: str) -> bool:
-        """The environment that came last does not start. Whether ``provide`` may do better now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long an engine may take."""
-
-    hello_s: float
-    """From its start to its handshake."""
-    ready_s: float
-    """From its handshake to loaded models."""
-    cancel_s: float
-    """To let go of a job that was cancelled while it worked on it. Then it is stuck, and killed."""
-    bootstrap_s: float
-    """For which a job waits until there is an environment with models."""
-    bootstrap_report_s: float
-    """Between two reports of that."""
 
 
 class EngineClient:
@@ -92,6 +54,7 @@ class EngineClient:
         self._start_progress: Progress = Progress("load")
         self._runs = itertools.count(1)
         self._watches: set[asyncio.Task[None]] = set()
+        self._turns = Turns()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
         self._thread.start()
@@ -124,6 +87,7 @@ class EngineClient:
 
     async def _hear(self, job_id: str, audio: Audio, options: Options, report: Report) -> Hearing:
         deaths = 0
+        cold = not self._is_ready()
         while True:
             engine = await self._started(report)
             begun = False
@@ -136,15 +100,21 @@ class EngineClient:
             report(Progress("queue"))
             # RunPod gives a job that is retried its old id, and the engine may still be at it.
             run_id = f"{job_id}#{next(self._runs)}"
+            # A recording on which an engine died goes on alone: one that kills engines must not
+            # take those beside it along a second time.
+            alone = deaths > 0
+            await self._turns.wait(alone=alone)
             try:
-                return await engine.hear(run_id, audio, options, note)
+                with self._turns.hold(alone=alone):
+                    hearing = await engine.hear(run_id, audio, options, note)
+                return replace(hearing, cold=cold)
             except asyncio.CancelledError:
                 watch = self._loop.create_task(self._kill_if_stuck(engine, run_id))
                 self._watches.add(watch)  # the loop itself holds tasks weakly
                 watch.add_done_callback(self._watches.discard)
                 raise
             except EngineGoneError as error:
-                # A job that only waited behind the one on which the engine died is not to blame.
+                # A job that only waited is not to blame for the engine's end.
                 deaths += begun
                 log.warning("job %s: %s; deaths so far: %d", job_id, error, deaths)
                 if deaths >= MAX_DEATHS:
@@ -169,6 +139,10 @@ class EngineClient:
             engine = starting.result()
             if not engine.gone.done():
                 return engine
+
+    def _is_ready(self) -> bool:
+        task = self._starting
+        return task is not None and task.done() and not _failed(task)
 
     def _ensure_started(self) -> asyncio.Task[EngineProcess]:
         task = self._starting
@@ -213,7 +187,7 @@ class EngineClient:
         # A job that only waited is dropped at its turn; killing the engine for it would hit the
         # job that runs.
         await asyncio.wait({engine.gone}, timeout=self._timeouts.cancel_s)
-        if engine.working_on == run_id and not engine.gone.done():
+        if run_id in engine.begun and not engine.gone.done():
             log.warning("the engine has not let go of job %s; it is restarted", run_id)
             engine.kill()
 

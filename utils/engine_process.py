@@ -41,6 +41,9 @@ ALWAYS_SET: Final[Mapping[str, str]] = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "NO_VCS_VERSION": "1",  # else NeMo runs git at import
     "TOKENIZERS_PARALLELISM": "false",
+    # Threads that wait let others work. By default they spin: with ffmpeg beside them, 64 clips on
+    # two cores took 35 s instead of 4.
+    "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 
@@ -77,8 +80,8 @@ class EngineProcess:
     jobs: dict[str, Waiting] = field(default_factory=dict)
     reading: asyncio.Task[None] | None = None
     """Held because the loop itself holds tasks weakly."""
-    working_on: str | None = None
-    """The job whose progress the engine told last, until it is done with it."""
+    begun: set[str] = field(default_factory=set)
+    """The jobs that the engine has told progress of and has not answered."""
 
     @classmethod
     async def start(cls, python: Path, root: Path, settings: protocol.EngineSettings) -> Self:
@@ -184,12 +187,11 @@ class EngineProcess:
         elif kind == "ready":
             self.ready.set_result(message)
         elif kind == "progress":
-            self.working_on = job_id
+            self.begun.add(message["id"])
             if job:
                 report_to(job, message)
         elif kind in ("result", "error", "cancelled"):
-            if self.working_on == job_id:
-                self.working_on = None
+            self.begun.discard(str(job_id))
             if job_id is None:
                 self._fail_start(engine_error(message))
             elif job:

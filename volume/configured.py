@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import config
+from volume import fast_model
 from volume.environment import Recipe
 from volume.models import Model
 
@@ -27,6 +30,14 @@ def diarization_model() -> Model:
     """The diarization model that is configured."""
     name, revision = config.DIARIZATION_MODEL, config.DIARIZATION_REVISION
     return Model("diarization", name, revision, 50_000_000)
+
+
+def fast_model_name() -> str | None:
+    """What the speech model's fast checkpoint is called; None where there is to be none."""
+    if config.FAST_CHECKPOINT:
+        with contextlib.suppress(OSError):
+            return fast_model.name_of(speech_model())
+    return None
 
 
 def hub_models() -> list[Model]:

@@ -1,7 +1,8 @@
 """``python bootstrap.py --gc``: removes what nobody needs, and nothing that somebody uses.
 
 What goes: the leavings of installs and downloads that died; environments and models that are not
-wanted by this configuration, not among the two newest, and unused for a day; what was set aside.
+wanted by this configuration, not among the two newest, and unused for a day; fast checkpoints too,
+the newest as well, because a minute makes another; what was set aside.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from volume import files, lease, local, programs, publish, usage
+from volume import fast_model, files, lease, local, programs, publish, usage
 from volume.errors import LeaseLostError
 from volume.lease import Timing
 from volume.publish import Place
@@ -96,7 +97,8 @@ def _unneeded(home: Path, kind: str, wanted: Collection[str], unused_s: float) -
             made[name] = (home / kind / name / publish.READY).stat().st_mtime
     if not made:
         return []
-    newest = sorted(made, key=lambda name: made[name])[-KEPT_NEWEST:]
+    originals = [name for name in made if not fast_model.is_fast(name)]
+    newest = sorted(originals, key=lambda name: made[name])[-KEPT_NEWEST:]
     ages_s, now_s = usage.ages_s(home), files.volume_time_s(home)
     return [
         name

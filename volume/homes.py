@@ -34,6 +34,14 @@ class Homes:
     """What is missing is made here."""
     read_only: Path | None = None
     """What is here is used as it is."""
+    keeps: bool = True
+    """Whether what is made is there at the next start. The disk of a worker without a volume is
+    counted as lost with it."""
+
+    @property
+    def readable(self) -> tuple[Path, ...]:
+        """Where something may be that is there already, best first."""
+        return (self.write,) if self.read_only is None else (self.read_only, self.write)
 
     @property
     def scratch(self) -> Path:
@@ -62,12 +70,12 @@ def find() -> Homes:
             "each cold start anew. Attach a network volume.",
             config.VOLUME_DIR,
         )
-        return Homes(config.LOCAL_HOME_DIR)
+        return Homes(config.LOCAL_HOME_DIR, keeps=False)
     if problem in FULL:
         return Homes(config.HOME_DIR)  # what is there works; what is not says what it lacks
     if problem in UNWRITABLE:
         log.warning("%s: %s; what it lacks goes to local disk", config.VOLUME_DIR, problem)
-        return Homes(config.LOCAL_HOME_DIR, read_only=config.HOME_DIR)
+        return Homes(config.LOCAL_HOME_DIR, read_only=config.HOME_DIR, keeps=False)
     raise BootstrapError(
         "bootstrap_failed", f"the volume at {config.VOLUME_DIR}: {problem}", retryable=True
     )

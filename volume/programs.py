@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from volume.errors import BootstrapError, EndingError
 
@@ -74,7 +76,8 @@ def started(
         stderr: As for Popen; None is our own.
 
     Raises:
-        EndingError: This process is to end.
+        EndingError: This process is to end, whatever else the block raises: programs that are
+            killed for that reason have not failed.
     """
     with subprocess.Popen(
         bound(command),
@@ -88,9 +91,43 @@ def started(
             if _ending.is_set():
                 raise EndingError
             yield process
+        except BootstrapError as error:
+            if _ending.is_set():
+                raise EndingError from error
+            raise
         finally:
             _running.discard(process)
             process.kill()
+
+
+class Lines:
+    """The lines that a program writes into a pipe. Nothing else may read from it."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._descriptor = pipe.fileno()
+        self._poll = select.poll()
+        self._poll.register(self._descriptor, select.POLLIN)
+        self._read = bytearray()
+
+    def read(self, until_s: float) -> bytes:
+        """The next whole line; empty at the end.
+
+        Args:
+            until_s: How long to wait for it, by the monotonic clock.
+
+        Raises:
+            TimeoutError: It did not come.
+        """
+        while b"\n" not in self._read:
+            if not self._poll.poll(1000 * max(0.0, until_s - time.monotonic())):
+                raise TimeoutError
+            piece = os.read(self._descriptor, 1 << 16)
+            if not piece:
+                return b""
+            self._read += piece
+        line, _, rest = self._read.partition(b"\n")
+        self._read = rest
+        return bytes(line) + b"\n"
 
 
 def run(

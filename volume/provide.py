@@ -17,9 +17,9 @@ from volume import (
     build,
     configured,
     environment,
+    fast_model,
     homes,
     machine,
-    model_download,
     models,
     pack,
     publish,
@@ -29,8 +29,7 @@ from volume import (
 )
 from volume.errors import BootstrapError, DamagedError
 from volume.homes import Homes
-from volume.lease import Timing
-from volume.models import Model
+from volume.provide_models import provide_fast_model, provide_model, provide_published
 from volume.publish import Manifest, Place, Wanted
 from volume.shadow import Shadow
 from volume.steps import Step, Tell, within
@@ -39,9 +38,11 @@ log = logging.getLogger(__name__)
 
 FAILURES_BEFORE_REBUILD: Final = 2
 
-ENVIRONMENT_SHARE: Final = 0.7
-SPEECH_SHARE: Final = 0.98
-"""Where in a whole bootstrap the environment ends, and the speech model: 120 s, 50 s, 1 s or so."""
+ENVIRONMENT_SHARE: Final = 0.54
+SPEECH_SHARE: Final = 0.77
+FAST_SHARE: Final = 0.99
+"""Where in a whole bootstrap the environment ends, the speech model, and the fast form of it:
+120 s, 50 s, 50 s, and then 1 s or so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,9 @@ class Provided:
 
     python: Path
     speech_model: Path
+    """Its .nemo file."""
+    fast_model: Path | None
+    """The folder of the same model's fast checkpoint; None where there is none."""
     diarization_model: Path | None
     diarization_problem: BootstrapError | None
     """Why there is no diarizer: speech alone is still served."""
@@ -113,17 +117,21 @@ class Provider:
         speech_folder = provide_model(
             where, speech, python, within(tell, ENVIRONMENT_SHARE, SPEECH_SHARE)
         )
+        weights = models.weights(speech_folder, speech)
+        fast = provide_fast_model(
+            where, speech, weights, python, within(tell, SPEECH_SHARE, FAST_SHARE)
+        )
         diarizer: Path | None = None
         problem: BootstrapError | None = None
         try:
-            diarizer = provide_model(where, diarization, python, within(tell, SPEECH_SHARE, 1.0))
+            diarizer = provide_model(where, diarization, python, within(tell, FAST_SHARE, 1.0))
         except BootstrapError as error:
             log.warning("no speakers: %s", error.message)
             problem = error
-        weights = models.weights(speech_folder, speech)
-        in_background(lambda: read_ahead.read_files([weights]))
+        read = fast / fast_model.WEIGHTS if fast else weights
+        in_background(lambda: read_ahead.read_files([read]))
         self._mark(where)
-        return Provided(python, weights, diarizer, problem)
+        return Provided(python, weights, fast, diarizer, problem)
 
     def _python(self, where: Homes, tell: Tell) -> Path:
         if config.ENGINE_PYTHON:
@@ -140,6 +148,9 @@ class Provider:
         names = [models.place(where.write, model).name for model in configured.hub_models()]
         if self._environment is not None:
             names.append(self._environment[0].name)
+        fast_name = configured.fast_model_name()
+        if fast_name is not None:
+            names.append(fast_name)
         self._marking = usage.keep_marking(where.write, names)
 
 
@@ -176,40 +187,6 @@ def provide_environment(
         return Wanted(environment.place(home, configured.recipe()), make, environment.check, broken)
 
     return provide_published(where, wanted, tell)
-
-
-def provide_model(where: Homes, model: Model, python: Path, tell: Tell) -> Path:
-    """The folder of a model, or the operator's own path; downloaded first if it must be.
-
-    Raises:
-        BootstrapError: It cannot be had.
-    """
-    if model.is_path:
-        return Path(model.name)
-    cached = models.in_runpods_cache(config.HUB_CACHE_DIR, model)
-    if cached is not None:
-        return cached
-    make = model_download.maker(model, python, config.HF_TOKEN, where.scratch)
-    if config.OFFLINE:
-        make = model_download.refuser(model)
-
-    def wanted(home: Path) -> Wanted:
-        return Wanted(models.place(home, model), make, models.check)
-
-    return provide_published(where, wanted, tell)[0].folder
-
-
-def provide_published(
-    where: Homes, wanted_in: Callable[[Path], Wanted], tell: Tell
-) -> tuple[Place, Manifest]:
-    """A thing from where it may only be read, else from where it can be made."""
-    if where.read_only is not None:
-        wanted = wanted_in(where.read_only)
-        found = publish.sound(wanted)
-        if found is not None:
-            return wanted.place, found
-    wanted = wanted_in(where.write)
-    return wanted.place, publish.obtain(wanted, tell, Timing.of(config.LEASE_TTL_S))
 
 
 def make_tree(where: Homes, place: Place, manifest: Manifest) -> Shadow:

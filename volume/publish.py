@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 READY: Final = ".ready.json"
 
 REST_AFTER_FAILURE_S: Final = 60.0
-"""For so long after a failure nobody tries again: twelve workers would meet the same full disk."""
+"""Twelve workers would meet the same full disk."""
 
 REBUILDS_AN_HOUR: Final = 2
 HOUR_S: Final = 3600.0
@@ -76,6 +76,8 @@ class Wanted:
     """Raises DamagedError where a published thing is not what its manifest says."""
     broken: str | None = None
     """The instance that did not work: where it is still published, it is set aside."""
+    rest_s: float = REST_AFTER_FAILURE_S
+    """For so long after a failure nobody tries again."""
 
 
 def manifest(folder: Path) -> Manifest | None:
@@ -115,7 +117,7 @@ def obtain(wanted: Wanted, tell: Tell, timing: Timing) -> Manifest:
             return found
         if watcher.is_free():
             with files.full_volume_is_an_error(wanted.place.home):
-                _refuse_after_failure(wanted.place)
+                _refuse_after_failure(wanted)
                 held = lease.claim(wanted.place.install, watcher.seen.generation, timing)
             if held is not None:
                 with held, contextlib.suppress(LeaseLostError):
@@ -247,12 +249,12 @@ def last_failure(place: Place) -> BootstrapError | None:
     )
 
 
-def _refuse_after_failure(place: Place) -> None:
+def _refuse_after_failure(wanted: Wanted) -> None:
     """Raise the last failure again while it is fresh, by the volume's own clock."""
-    failure = last_failure(place)
+    place, failure = wanted.place, last_failure(wanted.place)
     with contextlib.suppress(FileNotFoundError):  # somebody has just succeeded
         if failure is not None:
             failed_at_s = (place.install / "failed.json").stat().st_mtime
             age_s = files.volume_time_s(place.install) - failed_at_s
-            if 0 <= age_s < REST_AFTER_FAILURE_S:  # not one of a clock that was set back
+            if 0 <= age_s < wanted.rest_s:  # not one of a clock that was set back
                 raise failure

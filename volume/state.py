@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import config
-from volume import configured, environment, files, lease, models, publish
+from volume import configured, environment, fast_model, files, lease, models, publish
 from volume.errors import DamagedError
+from volume.findings import Finding
 from volume.homes import Homes
 from volume.publish import Check, Place
+
+NO_FAST_MODEL: Final = (
+    "The original is used, which takes longer to load. `python bootstrap.py` tries again; where it "
+    "is of no use, remove its folder before, or set PARAKEET_FAST_CHECKPOINT to false."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +26,22 @@ class Thing:
     """An environment or a model, as it is found."""
 
     name: str
-    state: Literal["ready", "missing", "damaged", "being made", "given"]
-    """"given": it is the operator's own, a path."""
+    state: Literal["ready", "missing", "damaged", "being made", "given", "unusable"]
+    """"given": it is the operator's own, a path. "unusable": it was made, and is not to be used."""
     found: str
     """A path, or what is wrong."""
     bytes: int = 0
     details: tuple[tuple[str, str], ...] = ()
     """Versions and the like."""
+    is_optional: bool = False
+    """Whether an engine starts without it, only slower."""
+    has_failed: bool = False
+    """Whether the last attempt to make it failed."""
 
     @property
     def is_ready(self) -> bool:
-        """Whether an engine can be started with it."""
-        return self.state in ("ready", "given")
+        """Whether an engine can be started with it, or without."""
+        return self.is_optional or self.state in ("ready", "given")
 
 
 def look(where: Homes) -> tuple[Thing, ...]:
@@ -42,10 +53,10 @@ def look(where: Homes) -> tuple[Thing, ...]:
         things.append(Thing(name, "given" if there else "missing", config.ENGINE_PYTHON))
     else:
         recipe = configured.recipe()
-        places = [environment.place(home, recipe) for home in _homes(where)]
+        places = [environment.place(home, recipe) for home in where.readable]
         things.append(_published(places, environment.check))
     wanted = (configured.speech_model(), configured.diarization_model())
-    return (*things, *(_model(where, model) for model in wanted))
+    return (*things, *(_model(where, model) for model in wanted), *_fast_model(where))
 
 
 def _model(where: Homes, model: models.Model) -> Thing:
@@ -55,11 +66,15 @@ def _model(where: Homes, model: models.Model) -> Thing:
     cached = models.in_runpods_cache(config.HUB_CACHE_DIR, model)
     if cached is not None:
         return Thing(model.title, "ready", str(cached), files.size_of(cached))
-    return _published([models.place(home, model) for home in _homes(where)], models.check)
+    return _published([models.place(home, model) for home in where.readable], models.check)
 
 
-def _homes(where: Homes) -> list[Path]:
-    return [home for home in (where.read_only, where.write) if home is not None]
+def _fast_model(where: Homes) -> Iterator[Thing]:
+    """The speech model's fast checkpoint, where there is to be one."""
+    name = configured.fast_model_name()
+    if name is not None:
+        places = [fast_model.place(home, name) for home in where.readable]
+        yield replace(_published(places, fast_model.check), is_optional=True)
 
 
 def _published(places: list[Place], check: Check) -> Thing:
@@ -72,6 +87,9 @@ def _published(places: list[Place], check: Check) -> Thing:
             check(place.folder, manifest)
         except DamagedError as error:
             return Thing(place.name, "damaged", f"{place.folder}: {error}")
+        reason = fast_model.unusable_because(manifest)
+        if reason is not None:
+            return Thing(place.name, "unusable", f"{place.folder}: {reason}")
         return Thing(
             place.name, "ready", str(place.folder), _bytes(manifest), tuple(_details(manifest))
         )
@@ -85,7 +103,7 @@ def _missing(place: Place) -> Thing:
         return Thing(place.name, "being made", f"{seen.step.name}, by {seen.step.worker}")
     failure = publish.last_failure(place)
     why = failure.message if failure else f"not in {place.folder.parent}"
-    return Thing(place.name, "missing", why)
+    return Thing(place.name, "missing", why, has_failed=failure is not None)
 
 
 def _bytes(manifest: publish.Manifest) -> int:
@@ -97,9 +115,25 @@ def _bytes(manifest: publish.Manifest) -> int:
 def _details(manifest: publish.Manifest) -> list[tuple[str, str]]:
     """What of a manifest an operator wants to read."""
     details = [(name, str(version)) for name, version in manifest.get("versions", {}).items()]
-    if "install_s" in manifest:
-        details.append(("install_s", str(manifest["install_s"])))
+    names = ("install_s", "precision", "made_s")
+    details += [(name, str(manifest[name])) for name in names if name in manifest]
+    report = manifest.get("report", {}).items()
+    details += [(name, str(value)) for name, value in report if isinstance(value, int | float)]
     return details
+
+
+def findings(things: tuple[Thing, ...]) -> tuple[Finding, ...]:
+    """What the doctor says of things that are optional: nothing of what is still to be made."""
+    found = []
+    for thing in things:
+        if not thing.is_optional:
+            continue
+        if thing.state == "ready":
+            text = f"{thing.found}, {thing.bytes / 1e9:.2f} GB"
+            found.append(Finding("fast model", "ok", text))
+        elif thing.state in ("unusable", "damaged") or thing.has_failed:
+            found.append(Finding("fast model", "warning", thing.found, NO_FAST_MODEL))
+    return tuple(found)
 
 
 def as_text(things: tuple[Thing, ...]) -> str:
@@ -117,11 +151,11 @@ def as_json(things: tuple[Thing, ...]) -> list[dict[str, Any]]:
     """The same for programs."""
     return [
         {
+            **dict(thing.details),
             "name": thing.name,
             "state": thing.state,
             "found": thing.found,
             "bytes": thing.bytes,
-            **dict(thing.details),
         }
         for thing in things
     ]

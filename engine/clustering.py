@@ -1,0 +1,123 @@
+"""pyannote's clustering, for hours of audio.
+
+An hour gives some 6,000 embeddings, and pyannote links all of them: memory and time grow with the
+square of the length (three hours: 2.5 GB and more than half a minute). Up to ``MAX_LINKED``
+embeddings this is pyannote's own clustering, number for number. Beyond, only its first step is
+another: the linkage is made by parts (``engine/linkage.py``). That step gives VBx, which looks at
+all embeddings again, its first guess; VBx and everything after it is pyannote's.
+
+pyannote's code is neither copied nor changed: the very function runs with another ``linkage`` in
+its namespace. Should that function change, this switches itself off.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from types import FunctionType
+from typing import Any, Final
+
+import numpy as np
+import torch
+from pyannote.audio.pipelines.clustering import AgglomerativeClustering, VBxClustering
+
+from engine.linkage import Dendrogram, Points, centroid_linkage, split_linkage
+from engine.stock import unchanged
+
+log = logging.getLogger(__name__)
+
+MAX_LINKED: Final = 8_000
+"""Embeddings that are linked at once: what an hour gives. 256 MB of distances, twice."""
+
+_METHODS: Final = {VBxClustering: "__call__", AgglomerativeClustering: "cluster"}
+"""The method that calls ``linkage``."""
+_KNOWN: Final = {
+    "VBxClustering.__call__": "81f7934a258f252a5930bf611c646fbf",
+    "AgglomerativeClustering.cluster": "6dc97c562ff04e49c33e42a4ef211400",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is looked at together.
+
+    Attributes:
+        linked: Up to so many embeddings, everything is pyannote's own.
+        clusters: Where they are more, VBx starts from at most so many clusters. Its time and memory
+            are embeddings x clusters; speakers that are well told apart give a few dozens.
+    """
+
+    linked: int = MAX_LINKED
+    clusters: int = 500
+
+
+def install(pipeline: Any, limits: Limits | None = None) -> bool:
+    """Let a pipeline cluster hours in linear time and memory.
+
+    Args:
+        pipeline: A ``pyannote.audio.pipelines.SpeakerDiarization``. Its clustering object gets
+            another class. Nothing changes where it is neither of the two that link embeddings.
+        limits: For tests.
+
+    Returns:
+        Whether it does so now.
+    """
+    clustering = pipeline.clustering
+    kind = type(clustering)
+    if kind not in _METHODS:
+        return False
+    name = _METHODS[kind]
+    stock = getattr(kind, name)
+    key = f"{kind.__name__}.{name}"
+    if not unchanged("clustering by parts", {key: _KNOWN[key]}, {key: stock}):
+        return False
+    method = _with_linkage(stock, limits or Limits())
+    clustering.__class__ = type(f"Split{kind.__name__}", (kind,), {name: method})
+    return True
+
+
+def _with_linkage(stock: Callable[..., Any], limits: Limits) -> Callable[..., Any]:
+    """A method like ``stock`` in which the name ``linkage`` means ours."""
+    assert isinstance(stock, FunctionType)
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        linkage = partial(_linkage, threshold=self.threshold, limits=limits, plain=stock)
+        function = FunctionType(
+            stock.__code__,
+            {**stock.__globals__, "linkage": linkage},
+            stock.__name__,
+            stock.__defaults__,
+            stock.__closure__,
+        )
+        function.__kwdefaults__ = stock.__kwdefaults__
+        return function(self, *args, **kwargs)
+
+    return method
+
+
+def _linkage(
+    embeddings: Points,
+    method: str,
+    metric: str,
+    *,
+    threshold: float,
+    limits: Limits,
+    plain: FunctionType,
+) -> Dendrogram:
+    """In place of scipy's, with what pyannote hands to it."""
+    if method != "centroid" or metric != "euclidean":
+        return np.asarray(plain.__globals__["linkage"](embeddings, method=method, metric=metric))
+    threads = torch.get_num_threads()
+    if len(embeddings) <= limits.linked:
+        return centroid_linkage(embeddings, threads)
+    log.info("%d embeddings are clustered by parts", len(embeddings))
+    return split_linkage(
+        embeddings,
+        threshold,
+        part_size=limits.linked // 4,
+        most_in_parts=limits.linked * 3 // 4,
+        most_clusters=limits.clusters,
+        threads=threads,
+    )

@@ -1,0 +1,142 @@
+"""pyannote's speaker embeddings, with one pass of the network for each chunk.
+
+pyannote runs the network once for every local speaker of a chunk, on the same audio, and computes
+the features of each chunk anew although nine tenths of them are those of the chunk before. Here
+the features of a stretch of chunks are computed once, and the network once a chunk, its pooling
+once a speaker. The numbers are the same: features are made of frames that know nothing of each
+other, and their mean over the chunk is subtracted afterwards. Chunks in which nobody speaks have a
+constant embedding and need no pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from engine.chunks import SAMPLE_RATE_HZ, Array, Grid, Item, Track, runs
+
+INT16_SCALE: Final = 1 << 15
+"""WeSpeaker's features are of samples in the range of 16-bit integers."""
+
+Pooled = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Features (chunks, frames, bands) and masks (chunks, speakers, mask frames) to embeddings."""
+
+
+class Embeddings:
+    """The voice of each local speaker of a chunk.
+
+    The same numbers as ``SpeakerDiarization.get_embeddings``.
+
+    Args:
+        pipeline: A ``pyannote.audio.pipelines.SpeakerDiarization``.
+        grid: How recordings are cut.
+
+    Raises:
+        ValueError: Its embedding network is of another kind than community-1's.
+        AttributeError: The same.
+    """
+
+    def __init__(self, pipeline: Any, grid: Grid) -> None:
+        embedding = pipeline._embedding
+        settings = embedding.model_.hparams
+        self.device: torch.device = embedding.device
+        self.network: Any = embedding.model_.resnet
+        self._features: Any = embedding.model_._fbank
+        self._grid = grid
+        self._exclude_overlap = bool(pipeline.embedding_exclude_overlap)
+        self._min_samples: int = embedding.min_num_samples
+        self.silent: Array | None = None
+        """The embedding of nobody, where it is known to be a constant."""
+
+        hop = settings.frame_shift / 1000 * SAMPLE_RATE_HZ
+        length = settings.frame_length / 1000 * SAMPLE_RATE_HZ
+        if (
+            settings.sample_rate != SAMPLE_RATE_HZ
+            or not settings.snip_edges
+            or settings.dither
+            or settings.fbank_centering_span is not None
+            or grid.step % hop
+        ):
+            raise ValueError("features that depend on where a chunk begins")
+        self._frames = 1 + int((grid.window - length) // hop)
+        self._frame_step = int(grid.step // hop)
+
+    def wanted(self, segmentations: Array) -> Sequence[int]:
+        """The chunks of a recording that need a pass: somebody speaks there."""
+        if self.silent is None:
+            return range(len(segmentations))
+        spoken = np.nan_to_num(segmentations, nan=0.0).any(axis=(1, 2))
+        return [int(index) for index in np.flatnonzero(spoken)]
+
+    def complete(
+        self, segmentations: Array, wanted: Sequence[int], found: Sequence[Array]
+    ) -> Array:
+        """All embeddings of a recording, (chunks, speakers, dimension)."""
+        chunks, _frames, speakers = segmentations.shape
+        if self.silent is None or len(wanted) == chunks:
+            return np.stack(found)
+        result = np.tile(self.silent, (chunks, speakers, 1))
+        if found:
+            result[wanted] = np.stack(found)
+        return result
+
+    def forward(
+        self, segmentations: Mapping[Track, Array], at_once: int
+    ) -> Callable[[Sequence[Item]], Array]:
+        """The network over chunks of recordings with these segmentations.
+
+        Args:
+            segmentations: (chunks, frames, speakers) of each recording.
+            at_once: Chunks that go through the network together.
+
+        Returns:
+            Takes chunks, and returns (chunks, speakers, dimension).
+        """
+
+        def of(batch: Sequence[Item]) -> Array:
+            active = np.stack([segmentations[track][index] for track, index in batch])
+            masks = torch.from_numpy(self.masks(active)).to(self.device)
+            with torch.inference_mode():
+                features = self._features_of(batch)
+                found = [
+                    self.network(part - torch.mean(part, dim=1, keepdim=True), weights=weights)[1]
+                    for part, weights in zip(
+                        features.split(at_once), masks.split(at_once), strict=True
+                    )
+                ]
+                return np.asarray(torch.cat(found).float().cpu().numpy())
+
+        return of
+
+    def masks(self, active: Array) -> Array:
+        """Which frames make up each embedding: those without overlap, unless too few.
+
+        Args:
+            active: Zeros and ones, or NaN, (chunks, frames, speakers).
+
+        Returns:
+            (chunks, speakers, frames).
+        """
+        frames = active.shape[1]
+        full = np.nan_to_num(active, nan=0.0).astype(np.float32)
+        if not self._exclude_overlap:
+            return np.ascontiguousarray(full.transpose(0, 2, 1))
+        alone = active.sum(axis=2, keepdims=True) < 2  # False also where one of them is NaN
+        clean = full * alone
+        too_few = math.ceil(frames * self._min_samples / self._grid.window)
+        enough = clean.sum(axis=1, keepdims=True) > too_few
+        return np.ascontiguousarray(np.where(enough, clean, full).transpose(0, 2, 1))
+
+    def _features_of(self, batch: Sequence[Item]) -> torch.Tensor:
+        """Kaldi's filter banks of each chunk, (chunks, frames, bands)."""
+        parts = []
+        for track, run in runs(batch, self._grid.window // self._grid.step):
+            begin, end = run[0] * self._grid.step, run[-1] * self._grid.step + self._grid.window
+            frames = self._features(track.waveform[None, begin:end] * INT16_SCALE)
+            chunks = frames.unfold(0, self._frames, self._frame_step)
+            parts.append(chunks[[index - run[0] for index in run]].transpose(1, 2))
+        return torch.cat(parts).contiguous()
