@@ -21,7 +21,6 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from pyannote.audio.pipelines.clustering import AgglomerativeClustering, VBxClustering
 
 from engine.linkage import Dendrogram, Points, centroid_linkage, split_linkage
 from engine.stock import unchanged
@@ -31,7 +30,9 @@ log = logging.getLogger(__name__)
 MAX_LINKED: Final = 8_000
 """Embeddings that are linked at once: what an hour gives. 256 MB of distances, twice."""
 
-_METHODS: Final = {VBxClustering: "__call__", AgglomerativeClustering: "cluster"}
+_MODULE: Final = "pyannote.audio.pipelines.clustering"
+# Known by name: this module is imported before pyannote is (engine/light_imports.py).
+_METHODS: Final = {"VBxClustering": "__call__", "AgglomerativeClustering": "cluster"}
 """The method that calls ``linkage``."""
 _KNOWN: Final = {
     "VBxClustering.__call__": "81f7934a258f252a5930bf611c646fbf",
@@ -66,9 +67,9 @@ def install(pipeline: Any, limits: Limits | None = None) -> bool:
     """
     clustering = pipeline.clustering
     kind = type(clustering)
-    if kind not in _METHODS:
+    if kind.__module__ != _MODULE or kind.__name__ not in _METHODS:
         return False
-    name = _METHODS[kind]
+    name = _METHODS[kind.__name__]
     stock = getattr(kind, name)
     key = f"{kind.__name__}.{name}"
     if not unchanged("clustering by parts", {key: _KNOWN[key]}, {key: stock}):

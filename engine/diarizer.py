@@ -14,10 +14,13 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from engine import clustering, reconstruction
 from engine.chunks import SAMPLE_RATE_HZ, Samples, Track
 from engine.diarization_stages import Arithmetic, stages_of
+from engine.light_imports import import_pyannote
 from engine.memory import reporting_out_of_memory
-from engine.shared_passes import WHAT_HELPS, SharedPasses, set_up
+from engine.pass_sizes import set_up
+from engine.shared_passes import WHAT_HELPS, SharedPasses
 from engine.speaker_turns import count_warnings, turns_of
 from speech.errors import EngineError
 from speech.types import Diarization, Progress, Report, report_nothing
@@ -83,6 +86,8 @@ class Diarizer:
         self._pipeline = pipeline
         self._device: torch.device = getattr(pipeline, "device", torch.device("cpu"))
         set_up(self._device)
+        clustering.install(pipeline)
+        reconstruction.install(pipeline)
         self._passes = SharedPasses(self._device)
         self._stages = self._passes.alone(partial(stages_of, pipeline, arithmetic))
 
@@ -101,13 +106,9 @@ class Diarizer:
                 ``engine_out_of_memory``.
         """
         os.environ["PYANNOTE_METRICS_ENABLED"] = "false"  # on by default, read at every use
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about decoders for files; we hand in samples
-            from pyannote.audio import Pipeline
-
         with reporting_out_of_memory("the diarization model itself does not fit"):
             try:
-                pipeline: Any = Pipeline.from_pretrained(directory)
+                pipeline: Any = import_pyannote().Pipeline.from_pretrained(directory)
             except (OSError, KeyError, ValueError, TypeError, AttributeError, ImportError) as error:
                 raise EngineError(
                     "diarization_unavailable",

@@ -26,6 +26,16 @@ MODEL_ERRORS: Final = (
 )
 """On an odd recording. Anything else ends the process; the worker restarts it."""
 
+IMPORT_ERRORS: Final = (
+    *MODEL_ERRORS,
+    ImportError,
+    AttributeError,
+    NameError,
+    SyntaxError,
+    EOFError,
+)
+"""What files that are missing, cut short or of different versions make of an import."""
+
 FAILED_TEXT: Final = (
     "The models raised an error on this recording. Try again; if it fails again, try another "
     "format of the recording, and look at the worker's log."

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -20,15 +21,18 @@ import torch
 from engine import weights
 from engine.batches import cut
 from engine.cores import Cores, available
-from engine.diarizer import Diarizer, Recording
-from engine.faults import MODEL_ERRORS
+from engine.faults import IMPORT_ERRORS, MODEL_ERRORS
 from engine.job import SAMPLE_RATE_HZ, Job
 from engine.lane import Lane
+from engine.light_imports import import_pyannote
 from engine.memory import overlap_fits, speech_batch_s
 from engine.parakeet import Parakeet, Samples
 from speech.errors import EngineError, WorkerError
 from speech.protocol import EngineSettings
 from speech.types import Progress
+
+if TYPE_CHECKING:
+    from engine.diarizer import Diarizer, Recording
 
 log = logging.getLogger(__name__)
 
@@ -107,10 +111,9 @@ class Engine:
 
     def _diarize(self, jobs: list[Job]) -> None:
         """A round of the diarizer."""
-        if not isinstance(self._diarizer, Diarizer):
+        if self._diarizer is None or isinstance(self._diarizer, EngineError):
             for job in jobs:
-                assert self._diarizer is not None
-                job.fail(self._diarizer)
+                job.fail(self._diarizer or EngineError("diarization_unavailable", "no diarizer"))
             return
         for batch in cut([job.duration_s for job in jobs], SHARED_DIARIZATION_S):
             self._diarize_batch(self._diarizer, [jobs[index] for index in batch])
@@ -129,6 +132,8 @@ class Engine:
                 job.diarized(*outcome, seconds)
 
     def _recording(self, job: Job) -> Recording:
+        from engine.diarizer import Recording  # pyannote is imported by now
+
         def report(progress: Progress) -> None:
             self.cores.take_share()  # the other lane may be at rest by now
             job.diarizing(progress)
@@ -146,8 +151,7 @@ class Engine:
         with self.cores.at_work():
             self._own_stream()
             try:
-                directory = weights.diarization_directory(self._settings)
-                self._diarizer = Diarizer.load(directory, self._device)
+                self._diarizer = load_diarizer(self._settings, self._device)
             except EngineError as error:
                 log.warning("no speakers: %s", error.message)
                 self._diarizer = error
@@ -168,6 +172,23 @@ class Engine:
             silence = np.zeros(int(length_s * SAMPLE_RATE_HZ), dtype=np.float32)
             with contextlib.suppress(WorkerError, *MODEL_ERRORS):
                 self._parakeet.transcribe_all([silence] * recordings, "full")
+
+
+def load_diarizer(settings: EngineSettings, device: str) -> Diarizer:
+    """The diarizer, with pyannote, whose import takes longer than the first words.
+
+    Raises:
+        EngineError: ``diarization_unavailable``, ``engine_out_of_memory``.
+    """
+    directory = weights.diarization_directory(settings)
+    try:
+        import_pyannote()
+        from engine.diarizer import Diarizer
+    except IMPORT_ERRORS as error:
+        raise EngineError(
+            "diarization_unavailable", f"pyannote.audio cannot be imported: {type(error).__name__}"
+        ) from error
+    return Diarizer.load(directory, device)
 
 
 def load_speech(settings: EngineSettings, device: str) -> Parakeet:

@@ -13,9 +13,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
-from pyannote.audio.core.inference import Inference
-from pyannote.audio.pipelines import SpeakerDiarization
-from pyannote.audio.utils.signal import Binarize
 from pyannote.core import Annotation, Segment, SlidingWindow, SlidingWindowFeature
 from pyannote.core.utils.generators import string_generator
 
@@ -42,10 +39,12 @@ def install(pipeline: Any) -> bool:
     Returns:
         Whether it does so now.
     """
+    from pyannote.audio.pipelines import SpeakerDiarization
+
     kind = type(pipeline)
     if not issubclass(kind, SpeakerDiarization):
         return False
-    if not unchanged("the quick reconstruction", _KNOWN, functions_of(kind)):
+    if not unchanged("the quick reconstruction", _KNOWN, _functions_of(kind)):
         return False
     methods = {
         "reconstruct": _reconstruction(kind.reconstruct),
@@ -56,8 +55,11 @@ def install(pipeline: Any) -> bool:
     return True
 
 
-def functions_of(kind: Any) -> dict[str, Any]:
+def _functions_of(kind: Any) -> dict[str, Any]:
     """The functions of pyannote that are replaced here, and those they are made of."""
+    from pyannote.audio.core.inference import Inference
+    from pyannote.audio.utils.signal import Binarize
+
     own = ("reconstruct", "speaker_count", "to_diarization", "to_annotation")
     return {
         **{f"SpeakerDiarization.{name}": getattr(kind, name) for name in own},

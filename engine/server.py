@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.attention import choose_attention
-from engine.faults import MODEL_ERRORS, CancelledError, as_worker_error
+from engine.faults import IMPORT_ERRORS, MODEL_ERRORS, CancelledError, as_worker_error
 from engine.job import SAMPLE_RATE_HZ, Job
 from speech import protocol
 from speech.errors import WorkerError
@@ -30,16 +30,6 @@ if TYPE_CHECKING:
     from engine.hearing import Engine
 
 log = logging.getLogger(__name__)
-
-IMPORT_ERRORS: Final = (
-    *MODEL_ERRORS,
-    ImportError,
-    AttributeError,
-    NameError,
-    SyntaxError,
-    EOFError,
-)
-"""What files that are missing, cut short or of different versions make of an import."""
 
 MAX_REASON: Final = 500
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import torch
@@ -21,55 +20,6 @@ Result = TypeVar("Result")
 MAX_WORKERS: Final = 64
 
 WHAT_HELPS: Final = "send a shorter part of it, or leave diarization out"
-
-# What a chunk of 10 s takes on a GPU, by its largest tensors in fp32. The segmentation network's
-# first convolution puts out 80 x 15,975 numbers, and two copies of them live at a time, with the
-# LSTM's 589 x 256 a few times over. The ResNet34's first block has 32 x 80 x 998, four at a time.
-SEGMENTATION_BYTES: Final = 3 * 80 * 15_975 * 4
-EMBEDDING_BYTES: Final = 5 * 32 * 80 * 998 * 4
-
-# An LSTM takes its time for each of 589 frames however many chunks there are, so a GPU gets many.
-# The ResNet has 45 GFLOP for each chunk and fills any GPU with a few dozen.
-MOST_SEGMENTED: Final = 512
-MOST_EMBEDDED: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Chunks in one pass of each network, and in one piece of work for the embeddings."""
-
-    segmented: int
-    embedded: int
-    gathered: int
-    """Chunks whose features are computed together; they go through the network by ``embedded``."""
-
-
-def choose_sizes(device: torch.device) -> Sizes:
-    """What fits into a third of a GPU's free memory; on a CPU what its caches like best.
-
-    Measured on a CPU with 2 MB of level 2 cache for each core, one thread: a chunk's segmentation
-    takes the same time within 10 % from 4 to 16 chunks and 30 % more at 64; the ResNets are
-    fastest from 1 to 8 and take 1.5 (ResNet34) to 2.5 times as long (the demo's) at 64, because
-    every tensor is then fresh memory from the kernel.
-    """
-    if device.type != "cuda":
-        return Sizes(segmented=8, embedded=4, gathered=16)
-    free, _total = torch.cuda.mem_get_info(device)
-    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    room = (free + held) // 3
-    embedded = max(1, min(MOST_EMBEDDED, room // EMBEDDING_BYTES))
-    segmented = max(1, min(MOST_SEGMENTED, room // SEGMENTATION_BYTES))
-    return Sizes(segmented=segmented, embedded=embedded, gathered=embedded)
-
-
-def set_up(device: torch.device) -> None:
-    """Let a GPU's convolutions and LSTMs round their factors to TF32, as torch does by itself.
-
-    pyannote turns this off for the whole process wherever its own entry points are called. The
-    matrix products of plain linear layers and of mel filter banks stay in full precision.
-    """
-    if device.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = True
 
 
 class SharedPasses:

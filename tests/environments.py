@@ -52,7 +52,7 @@ def give_fast_checkpoint(volume: Path) -> None:
         "PARAKEET_DEVICE": "cpu",
         "HF_HUB_OFFLINE": "1",
     }
-    command = [worker_python(), "bootstrap.py"]
+    command: list[str | Path] = [worker_python(), "bootstrap.py"]
     subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=True)
     models = Path("Parakeet", "models")
     shutil.copytree(made / models, volume / models, dirs_exist_ok=True)

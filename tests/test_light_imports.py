@@ -147,6 +147,16 @@ def test_everything_can_be_imported_afterwards_from_any_thread(light: dict[str, 
     assert light["strangers"] == [["_LightFinder"], []]
 
 
+def test_nothing_of_ours_imports_pyannote_before() -> None:
+    answer = told(
+        """
+import engine.diarizer
+tell(loaded=loaded("pyannote.audio", "lightning", "nemo"))
+"""
+    )
+    assert answer == {"loaded": []}
+
+
 def test_other_threads_find_nemo_meanwhile() -> None:
     answer = told(
         """
