@@ -67,6 +67,8 @@ def install(pipeline: Any, limits: Limits | None = None) -> bool:
     """
     clustering = pipeline.clustering
     kind = type(clustering)
+    if kind.__module__ == __name__:
+        return True
     if kind.__module__ != _MODULE or kind.__name__ not in _METHODS:
         return False
     name = _METHODS[kind.__name__]

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -70,6 +70,8 @@ class Cores:
     def __init__(self, total: int) -> None:
         self._total = total
         self._lock = threading.Lock()
+        self._pass = threading.Lock()
+        self.one_at_a_time = False
         self._busy = 0
         self._changed_s = time.monotonic()
         self._idle_s = 0.0
@@ -82,6 +84,13 @@ class Cores:
             yield
         finally:
             self._change(-1)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A pass: with the lane's share, and alone where there is no memory for two at once."""
+        with self._pass if self.one_at_a_time else nullcontext():
+            self.take_share()
+            yield
 
     def take_share(self) -> None:
         """Give the calling lane what is its share now; called before each pass."""

@@ -16,9 +16,8 @@ from engine.chunks import SAMPLE_RATE_HZ, Array, Track
 from engine.embeddings import Embeddings
 from engine.faults import MODEL_ERRORS
 from engine.folded_resnet import fold, multiplies_bfloat16
-from engine.pass_sizes import choose_sizes
 from engine.segmentation import Segmentation
-from engine.shared_passes import SharedPasses
+from engine.shared_passes import SharedPasses, choose_sizes
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,7 @@ from engine.chunks import SAMPLE_RATE_HZ, Samples, Track
 from engine.diarization_stages import Arithmetic, stages_of
 from engine.light_imports import import_pyannote
 from engine.memory import reporting_out_of_memory
-from engine.pass_sizes import set_up
-from engine.shared_passes import WHAT_HELPS, SharedPasses
+from engine.shared_passes import WHAT_HELPS, SharedPasses, set_up
 from engine.speaker_turns import count_warnings, turns_of
 from speech.errors import EngineError
 from speech.types import Diarization, Progress, Report, report_nothing

@@ -22,9 +22,6 @@ from engine.chunks import SAMPLE_RATE_HZ, Array, Grid, Item, Track, runs
 INT16_SCALE: Final = 1 << 15
 """WeSpeaker's features are of samples in the range of 16-bit integers."""
 
-Pooled = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Features (chunks, frames, bands) and masks (chunks, speakers, mask frames) to embeddings."""
-
 
 class Embeddings:
     """The voice of each local speaker of a chunk.
@@ -101,14 +98,11 @@ class Embeddings:
             active = np.stack([segmentations[track][index] for track, index in batch])
             masks = torch.from_numpy(self.masks(active)).to(self.device)
             with torch.inference_mode():
-                features = self._features_of(batch)
-                found = [
-                    self.network(part - torch.mean(part, dim=1, keepdim=True), weights=weights)[1]
-                    for part, weights in zip(
-                        features.split(at_once), masks.split(at_once), strict=True
-                    )
-                ]
-                return np.asarray(torch.cat(found).float().cpu().numpy())
+                parts = zip(
+                    self._features_of(batch).split(at_once), masks.split(at_once), strict=True
+                )
+                found = [self._pass(features, weights) for features, weights in parts]
+                return np.asarray(torch.cat(found).cpu().numpy())
 
         return of
 
@@ -130,6 +124,19 @@ class Embeddings:
         too_few = math.ceil(frames * self._min_samples / self._grid.window)
         enough = clean.sum(axis=1, keepdims=True) > too_few
         return np.ascontiguousarray(np.where(enough, clean, full).transpose(0, 2, 1))
+
+    def _pass(self, features: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        """The network once; its pooling and last layer for one speaker after the other.
+
+        pyannote's network takes the masks of all speakers at once, too. The product of its last
+        layer then has three times the rows, and is rounded otherwise.
+        """
+        frames = self.network.forward_frames(features - torch.mean(features, dim=1, keepdim=True))
+        embeddings = [
+            self.network.forward_embedding(frames, weights=weights)[1]
+            for weights in masks.unbind(dim=1)
+        ]
+        return torch.stack(embeddings, dim=1)
 
     def _features_of(self, batch: Sequence[Item]) -> torch.Tensor:
         """Kaldi's filter banks of each chunk, (chunks, frames, bands)."""

@@ -6,28 +6,26 @@ time, and recordings that arrive together share their passes (docs/decisions/000
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import soundfile
 import torch
 
 from engine import weights
 from engine.batches import cut
 from engine.cores import Cores, available
-from engine.faults import IMPORT_ERRORS, MODEL_ERRORS
+from engine.faults import IMPORT_ERRORS
 from engine.job import SAMPLE_RATE_HZ, Job
 from engine.lane import Lane
 from engine.light_imports import import_pyannote
-from engine.memory import overlap_fits, speech_batch_s
+from engine.memory import overlap_fits
 from engine.parakeet import Parakeet, Samples
-from speech.errors import EngineError, WorkerError
+from engine.transcribing import Transcriber
+from speech.errors import EngineError
 from speech.protocol import EngineSettings
 from speech.types import Progress
 
@@ -38,9 +36,6 @@ log = logging.getLogger(__name__)
 
 SHARED_DIARIZATION_S = 600.0
 """Recordings up to so much together are diarized side by side. Longer ones fill their batches."""
-
-WARM_UP_S = ((1, 10.0), (1, 30.0), (8, 10.0))
-"""(recordings, seconds) of the passes that a GPU is prepared for after its first answer."""
 
 
 class Engine:
@@ -63,51 +58,18 @@ class Engine:
         self._device = pick_device(settings.device)
         self.cores = Cores(settings.threads or available())
         self.cores.take_share()
-        self._turn: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
         self._diarizer: Diarizer | EngineError | None = None
-        self._warm = self._device == "cpu"
         # The lane loads its model itself: the first words need not wait for it.
         self._diarizing = Lane("diarize", self._diarize, self.cores, self._load_diarizer)
-        self._parakeet = load_speech(settings, self._device)
-        self._transcribing = Lane("transcribe", self._transcribe, self.cores, self._own_stream)
+        speech = load_speech(settings, self._device)
+        transcriber = Transcriber(speech, self.cores, self._device)
+        self._transcribing = Lane("transcribe", transcriber.work, self.cores, self._own_stream)
 
     def take(self, job: Job) -> None:
         """Have a job heard; it is answered later, from another thread."""
         self._transcribing.put(job)
         if job.options.diarize:
             self._diarizing.put(job)
-
-    def _transcribe(self, jobs: list[Job]) -> None:
-        """A round of the speech model: short recordings first, those of like length together."""
-        for attention in ("full", "local"):
-            alike = [job for job in jobs if job.attention == attention]
-            limit_s = speech_batch_s(self._device) if attention == "full" else 0.0
-            for batch in cut([job.duration_s for job in alike], limit_s):
-                self._transcribe_batch([alike[index] for index in batch])
-        if not self._warm:
-            self._warm_up()
-
-    def _transcribe_batch(self, jobs: Sequence[Job]) -> None:
-        jobs = [job for job in jobs if job.begin()]
-        if not jobs:
-            return
-        begin_s = time.monotonic()
-        try:
-            with self._turn:
-                self.cores.take_share()
-                transcripts = self._parakeet.transcribe_all(
-                    [job.samples for job in jobs], jobs[0].attention
-                )
-        except (WorkerError, *MODEL_ERRORS) as error:
-            if len(jobs) == 1:
-                jobs[0].fail(error)
-            else:  # one of them is to blame, or there were too many
-                for job in jobs:
-                    self._transcribe_batch([job])
-            return
-        seconds = time.monotonic() - begin_s
-        for job, transcript in zip(jobs, transcripts, strict=True):
-            job.transcribed(transcript, seconds)
 
     def _diarize(self, jobs: list[Job]) -> None:
         """A round of the diarizer."""
@@ -121,8 +83,7 @@ class Engine:
     def _diarize_batch(self, diarizer: Diarizer, jobs: Sequence[Job]) -> None:
         jobs = [job for job in jobs if job.begin()]
         begin_s = time.monotonic()
-        with self._turn:
-            self.cores.take_share()
+        with self.cores.turn():
             outcomes = diarizer.diarize_all([self._recording(job) for job in jobs])
         seconds = time.monotonic() - begin_s
         for job, outcome in zip(jobs, outcomes, strict=True):
@@ -156,22 +117,13 @@ class Engine:
                 log.warning("no speakers: %s", error.message)
                 self._diarizer = error
             if self._device == "cuda" and not overlap_fits():
-                self._turn = threading.Lock()
+                self.cores.one_at_a_time = True
 
     def _own_stream(self) -> None:
         """Let this thread's work on a GPU run beside that of the other lane."""
         if self._device == "cuda":
             torch.cuda.synchronize()  # the weights were copied by another stream
             torch.cuda.set_stream(torch.cuda.Stream())
-
-    def _warm_up(self) -> None:
-        """Choose kernels and capture graphs for the usual shapes, once the first answer is out."""
-        self._warm = True
-        self._parakeet.network.prepare()
-        for recordings, length_s in WARM_UP_S:
-            silence = np.zeros(int(length_s * SAMPLE_RATE_HZ), dtype=np.float32)
-            with contextlib.suppress(WorkerError, *MODEL_ERRORS):
-                self._parakeet.transcribe_all([silence] * recordings, "full")
 
 
 def load_diarizer(settings: EngineSettings, device: str) -> Diarizer:

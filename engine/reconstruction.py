@@ -42,6 +42,8 @@ def install(pipeline: Any) -> bool:
     from pyannote.audio.pipelines import SpeakerDiarization
 
     kind = type(pipeline)
+    if kind.__module__ == __name__:
+        return True
     if not issubclass(kind, SpeakerDiarization):
         return False
     if not unchanged("the quick reconstruction", _KNOWN, _functions_of(kind)):

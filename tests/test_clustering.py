@@ -149,7 +149,7 @@ def test_what_links_nothing_stays_as_it_is(caplog: pytest.LogCaptureFixture) -> 
 def test_installing_twice_is_installing_once() -> None:
     clustering = split(vbx())
     kind = type(clustering)
-    assert not install(SimpleNamespace(clustering=clustering))
+    assert install(SimpleNamespace(clustering=clustering))
     assert type(clustering) is kind
 
 

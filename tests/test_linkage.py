@@ -137,25 +137,20 @@ def test_well_separated_speakers_are_found_whatever_the_parts(part_size: int) ->
 
 @pytest.mark.parametrize("part_size", [100, 1000])
 def test_too_many_clusters_join_their_nearest_and_large_ones_stay_apart(part_size: int) -> None:
-    # Two crowds closer to each other than most loose points are to anything.
+    # Six crowds, closer to each other than most loose points are to anything.
     random = np.random.default_rng(0)
-    near = np.eye(32)[0] + 0.2 * np.eye(32)[1] * np.array([[1], [-1]])
-    crowds = np.repeat(near, 150, axis=0) + 0.01 * random.standard_normal((300, 32))
-    loose = np.eye(32)[0] + 0.3 * random.standard_normal((100, 32))
-    order = random.permutation(400)
+    axes = np.eye(32)
+    crowds = np.repeat(axes[0] + 0.2 * axes[1:7], 60, axis=0)
+    crowds += 0.01 * random.standard_normal(crowds.shape)
+    loose = axes[0] + 0.3 * random.standard_normal((100, 32))
+    order = random.permutation(460)
     points = np.concatenate([crowds, loose])[order]
-    is_left = order < 150
-    is_right = (order >= 150) & (order < 300)
+    crowd_of = np.where(order < 360, order // 60, -1)
 
     assert len(cut(stock(points), 0.2)) > 50
-    clusters = cut(split(points, 0.2, part_size, most=2), 0.2)
-    assert len(clusters) == 2
-    for crowd in (is_left, is_right):
-        members = frozenset(np.flatnonzero(crowd).tolist())
-        assert sum(members <= cluster for cluster in clusters) == 1
-    assert not any(
-        set(np.flatnonzero(is_left | is_right).tolist()) <= cluster for cluster in clusters
-    )
+    clusters = cut(split(points, 0.2, part_size, most=6), 0.2)
+    held = sorted(sorted({int(crowd_of[point]) for point in group} - {-1}) for group in clusters)
+    assert held == [[crowd] for crowd in range(6)]
 
 
 def test_memory_does_not_grow_with_the_square_of_the_points() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tracemalloc
 import warnings
 from typing import Any
@@ -22,6 +23,7 @@ from tests.synthetic_speakers import recording
 
 
 def load() -> Any:
+    os.environ["PYANNOTE_METRICS_ENABLED"] = "false"  # as Diarizer.load() does
     return Pipeline.from_pretrained(SPEAKERS_MODEL)
 
 
@@ -101,6 +103,25 @@ def test_every_step_is_pyannotes(stock: Any, quick: Any, made: tuple[Any, Any], 
 
 
 @settings(deadline=None)
+@given(
+    frames=st.integers(2, 40),
+    speakers=st.integers(1, 4),
+    share=st.floats(0.0, 1.0),
+    pause_s=st.sampled_from([0.0, 0.03, 0.1]),
+    seed=st.integers(0, 10_000),
+)
+def test_turns_are_pyannotes_to_the_last_frame(
+    stock: Any, quick: Any, frames: int, speakers: int, share: float, pause_s: float, seed: int
+) -> None:
+    data = np.random.default_rng(seed).random((frames, speakers)) < share
+    window = SlidingWindow(start=0.5, duration=0.06, step=0.016875)
+    scores = SlidingWindowFeature(data.astype(np.float32), window)
+    assert tracks(quick.to_annotation(scores, 0.0, pause_s)) == tracks(
+        stock.to_annotation(scores, 0.0, pause_s)
+    )
+
+
+@settings(deadline=None)
 @given(made=segmentations(), seed=st.integers(0, 10_000), part=st.sampled_from([0.0, 0.1]))
 def test_what_is_not_zeros_and_ones_is_left_to_pyannote(
     stock: Any, quick: Any, made: tuple[Any, Any], seed: int, part: float
@@ -172,6 +193,13 @@ def test_a_changed_pyannote_switches_it_off(caplog: pytest.LogCaptureFixture) ->
     assert type(pipeline) is Changed
     (message,) = caplog.messages
     assert message.startswith("the quick reconstruction is off: SpeakerDiarization.reconstruct ")
+
+
+def test_installing_twice_is_installing_once(quick: Any, caplog: pytest.LogCaptureFixture) -> None:
+    kind = type(quick)
+    assert install(quick)
+    assert type(quick) is kind
+    assert caplog.messages == []
 
 
 def test_another_kind_of_pipeline_stays_as_it_is() -> None:
