@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -98,12 +99,14 @@ def stages_of(pipeline: Any, arithmetic: Arithmetic | None = None) -> Stages | N
         None, after a warning in the log, where pyannote's own way has to be used.
     """
     try:
-        _check_applicable(pipeline)
-        segmentation = Segmentation(pipeline)
-        embeddings = Embeddings(pipeline, segmentation.grid)
-        probe = _Probe(pipeline)
-        probe.compare_segmentations()
-        probe.compare_embeddings()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about arithmetic on chunks so short
+            _check_applicable(pipeline)
+            segmentation = Segmentation(pipeline)
+            embeddings = Embeddings(pipeline, segmentation.grid)
+            probe = _Probe(pipeline)
+            probe.compare_segmentations()
+            probe.compare_embeddings()
     except _CHANGED as error:
         log.warning(
             "this pyannote pipeline is run its own way, which takes three times as long: %s: %s",

@@ -6,6 +6,7 @@ time, and recordings that arrive together share their passes (docs/decisions/000
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -116,6 +117,8 @@ class Engine:
             except EngineError as error:
                 log.warning("no speakers: %s", error.message)
                 self._diarizer = error
+            gc.freeze()  # libraries and models stay for good
+            gc.enable()
             if self._device == "cuda" and not overlap_fits():
                 self.cores.one_at_a_time = True
 

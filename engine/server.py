@@ -7,6 +7,7 @@ when the worker is gone.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import platform
@@ -110,6 +111,7 @@ def end_on_fault(fault: threading.ExceptHookArgs) -> None:
 def start_engine(settings: protocol.EngineSettings, channel: Channel) -> Engine:
     """Import, say hello, load, say ready."""
     begin = time.monotonic()
+    gc.disable()  # until both models are there: it finds nothing in what is imported, for 2 s
     read_ahead(settings)
     try:
         if settings.fast_model is None:
