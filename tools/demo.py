@@ -58,10 +58,12 @@ def transcribe(audio: Path, model: str, engine_python: Path) -> tuple[dict[str, 
 
 def worker_environment(model: str, engine_python: Path, url: str) -> dict[str, str]:
     """The settings of a worker on a laptop."""
+    volume = ROOT / ".cache" / "volume"  # it stays, and so does what is made of the models
+    volume.mkdir(parents=True, exist_ok=True)
     environment = {
         "PARAKEET_ENGINE_PYTHON": str(engine_python),
         "PARAKEET_LOCAL_HOME": str(ROOT / ".cache" / "parakeet"),
-        "PARAKEET_VOLUME": str(ROOT / ".cache" / "volume"),  # stays, and so the fast checkpoint
+        "PARAKEET_VOLUME": str(volume),
         "PARAKEET_ALLOWED_PRIVATE_HOSTS": url.split("/")[2],
     }
     if model == "demo":
