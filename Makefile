@@ -11,7 +11,7 @@ WORKER := $(VENVS)/worker
 DEV := $(VENVS)/dev
 SOURCES := handler.py pipeline.py bootstrap.py config.py speech utils engine volume tools training tests benchmarks
 
-.PHONY: help demo test test-volume lint format bench image-check verify-real lock clean
+.PHONY: help demo test test-volume lint format bench bench-gpu image-check verify-real lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,8 +39,11 @@ format: $(DEV)/.done ## Format the code
 test-volume: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Races, kills and faults of the volume, one real bootstrap
 	$(DEV)/bin/python -m pytest -m "volume or real" $(TESTS)
 
-bench: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Measure this machine, as tables (SUITES=spine, install or volume for one)
+bench: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Measure this machine, as tables (SUITES="speed lengths" for some)
 	$(DEV)/bin/python -m benchmarks.run $(SUITES)
+
+bench-gpu: ## Equality, then figures, on an NVIDIA card; what it needs is in benchmarks/gpu.py
+	$(PYTHON) -m benchmarks.gpu
 
 image-check: $(DEV)/.done ## Follow the Dockerfile in a bare root and start the worker in it
 	$(DEV)/bin/python -m tools.image_check

@@ -30,6 +30,7 @@ async def hello(provided: Provided) -> None:
     settings = EngineSettings(
         asr_model=str(provided.speech_model),
         asr_name="",
+        fast_model=None,
         diarization_model=None,
         diarization_name="",
         diarization_problem=None,

@@ -1,59 +1,62 @@
 """``make bench``: measurements as a table on the terminal and in docs/benchmarks/<suite>.json.
 
 Each row is a median over several runs, beside a baseline of the same run where one makes sense:
-these figures move with the machine, their ratios hardly do.
+these figures move with the machine, their ratios hardly do. Suites with such rows are drawn, too,
+in docs/benchmarks/<suite>.svg.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from benchmarks import decoding, jobs, starting, volume
-from benchmarks.rows import Row
+from benchmarks import (
+    decoding,
+    jobs,
+    lengths,
+    plots,
+    speed_jobs,
+    speed_start,
+    speed_worker,
+    starting,
+    volume,
+)
+from benchmarks.machine import describe_machine
+from benchmarks.rows import HEADING, Row, as_line, save
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What a figure was taken on."""
-
-    commit: str
-    cores: int
-    memory_gb: float
-    python: str
-    load_before: float
-
-
-def describe_machine() -> Machine:
-    """This machine and this commit."""
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=10"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
-    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return Machine(
-        commit=commit or "unknown",
-        cores=len(os.sched_getaffinity(0)),
-        memory_gb=round(pages / 1e9, 1),
-        python=platform.python_version(),
-        load_before=round(os.getloadavg()[0], 1),
-    )
 
 
 SUITES: Final = {
     "spine": (starting.rows, decoding.rows, jobs.rows),
     "install": (volume.install_rows,),
     "volume": (volume.rows,),
+    "speed": (
+        speed_start.start_rows,
+        speed_start.embedding_rows,
+        speed_jobs.conversation_rows,
+        speed_jobs.clip_rows,
+        speed_worker.idle_rows,
+        speed_worker.handler_rows,
+    ),
+    "lengths": (lengths.rows,),
+}
+
+
+def draw_speed(rows: Sequence[Row]) -> str:
+    """Bars of all rows that have a target against the baseline."""
+    return plots.bars([row for row in rows if row.wanted_times], "speed")
+
+
+PLOTS: Final[dict[str, Callable[[Sequence[Row]], str]]] = {
+    "speed": draw_speed,
+    "lengths": lengths.plot,
 }
 
 
@@ -75,22 +78,16 @@ def run(suite: str, runs: int, out: Path) -> None:
     machine = describe_machine()
     rows: list[Row] = []
     begin = time.monotonic()
+    print(HEADING)
     with tempfile.TemporaryDirectory() as folder:
         for measure in SUITES[suite]:
             for row in measure(Path(folder), runs):
                 rows.append(row)
                 print(as_line(row), flush=True)
     print(f"\n{machine}\n{time.monotonic() - begin:.0f} s in all", file=sys.stderr)
-    saved = {"machine": asdict(machine), "rows": [asdict(row) for row in rows]}
-    out.write_text(json.dumps(saved, indent=2) + "\n")
-
-
-def as_line(row: Row) -> str:
-    """A row of the table."""
-    values = sorted(row.values)
-    spread = f"{values[0]:.2f} to {values[-1]:.2f}" if len(values) > 1 else ""
-    median = statistics.median(values)
-    return f"{row.what:<66} {median:>9.2f} {row.unit:<14} {row.target:<12} {spread}"
+    save(out, asdict(machine), rows)
+    if suite in PLOTS:
+        out.with_suffix(".svg").write_text(PLOTS[suite](rows))
 
 
 if __name__ == "__main__":

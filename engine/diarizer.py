@@ -179,6 +179,7 @@ class Diarizer:
             with track, reporting_out_of_memory(WHAT_HELPS):
                 run = partial(pipeline.apply, _file(track)) if pipeline else self._stock(recording)
                 output = _cluster(partial(run, hook=_hook(track)), recording.speakers)
+                track.report("discrete_diarization", 1.0)  # pyannote stops early at silence
                 duration_s = recording.samples.size / SAMPLE_RATE_HZ
                 found = Diarization(
                     turns=turns_of(output.speaker_diarization, duration_s),

@@ -182,7 +182,9 @@ class _Passes:
     def of(self, batch: Sequence[Item]) -> dict[Item, Array]:
         """The results of the chunks whose recordings have not failed."""
         found: dict[Item, Array] = {}
-        for part in _cut(batch, self._most):
+        rest = batch
+        while rest:
+            part, rest = rest[: self._most], rest[self._most :]
             found |= self._of_part(part)
         return found
 

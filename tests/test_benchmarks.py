@@ -20,6 +20,7 @@ from benchmarks import (
     processes,
     recordings,
     rows,
+    speed_worker,
     true_size,
     under_test,
 )
@@ -130,6 +131,14 @@ def test_a_row_is_kept_without_what_it_does_not_have() -> None:
         "unit": "x",
         "target": "",
     }
+
+
+def test_the_handlers_own_share_is_what_nothing_else_took() -> None:
+    whole = {"total": 10.0, "download": 1.0, "decode": 1.0, "queue": 0.5, "label": 0.2}
+    in_turn = {**whole, "transcribe": 3.0, "diarize": 4.0}
+    assert speed_worker.own_s(in_turn) == pytest.approx(1.0)
+    together = {**whole, "transcribe": 6.0, "diarize": 7.5}
+    assert speed_worker.own_s(together) == pytest.approx(0.5)
 
 
 def test_words_that_differ_count_once() -> None:

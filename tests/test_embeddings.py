@@ -48,8 +48,8 @@ def our_embeddings(stages: Stages, samples: Samples, active: Array, at_once: int
     track = track_of(samples, stages)
     wanted = stages.embeddings.wanted(active)
     forward = stages.embeddings.forward({track: active}, at_once)
-    found = forward([(track, index) for index in wanted]) if len(wanted) else []
-    return stages.embeddings.complete(active, wanted, list(found))
+    found = list(forward([(track, index) for index in wanted])) if len(wanted) else []
+    return stages.embeddings.complete(active, wanted, found)
 
 
 def segmented(pipeline: Any, samples: Samples) -> Array:
