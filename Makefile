@@ -42,8 +42,8 @@ test-volume: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Races, kills and fa
 bench: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Measure this machine, as tables (SUITES="speed lengths" for some)
 	$(DEV)/bin/python -m benchmarks.run $(SUITES)
 
-bench-gpu: ## Equality, then figures, on an NVIDIA card; what it needs is in benchmarks/gpu.py
-	$(PYTHON) -m benchmarks.gpu
+bench-gpu: ## Equality, then figures, on an NVIDIA card (OUT=folder); what it needs: benchmarks/gpu.py
+	$(PYTHON) -m benchmarks.gpu $(if $(OUT),--out "$(OUT)")
 
 image-check: $(DEV)/.done ## Follow the Dockerfile in a bare root and start the worker in it
 	$(DEV)/bin/python -m tools.image_check

@@ -22,6 +22,7 @@ from utils.engine_process import engine_command, engine_environment
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 TIMEOUT_S: Final = 3600.0
+ANSWERS: Final = ("result", "error")
 
 
 class EngineFailedError(Exception):
@@ -72,6 +73,7 @@ class EngineUnderTest:
         self._changed = threading.Condition()
         self._messages: dict[tuple[str, str | None], tuple[float, protocol.Message]] = {}
         """The first of each kind for each job, and when it came."""
+        self._done: set[str] = set()
         self._ended = False
         self._sent: dict[str, float] = {}
         threading.Thread(target=self._read, daemon=True).start()
@@ -98,7 +100,7 @@ class EngineUnderTest:
         Raises:
             EngineFailedError: It is an error.
         """
-        answered_s, message = self._wait(("result", "error"), job)
+        answered_s, message = self._wait(ANSWERS, job)
         if message["type"] == "error":
             raise EngineFailedError(f"{message['code']}: {message['message']}")
         with self._changed:
@@ -114,17 +116,14 @@ class EngineUnderTest:
         self, audio: Sequence[Path], *, diarize: bool = True, at_once: int | None = None
     ) -> list[Answer]:
         """Have several heard, in this order, with at most so many in the engine's hands."""
-        limit = threading.Semaphore(at_once or len(audio))
+        limit = at_once or len(audio)
         jobs: list[str] = []
-
-        def let_next_go(job: str) -> None:
-            self.result(job)
-            limit.release()
-
         for path in audio:
-            limit.acquire()
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._ended or len(self._sent) - len(self._done) < limit, TIMEOUT_S
+                )
             jobs.append(self.submit(path, Options(diarize=diarize)))
-            threading.Thread(target=let_next_go, args=(jobs[-1],), daemon=True).start()
         return [self.result(job) for job in jobs]
 
     def peak_mb(self) -> float:
@@ -151,6 +150,8 @@ class EngineUnderTest:
                 with self._changed:
                     key = (message["type"], message.get("id"))
                     self._messages.setdefault(key, (time.monotonic(), message))
+                    if message["type"] in ANSWERS and key[1]:
+                        self._done.add(key[1])
                     self._changed.notify_all()
         with self._changed:
             self._ended = True

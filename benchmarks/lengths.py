@@ -61,7 +61,7 @@ def plot(found: Sequence[Row]) -> str:
         ours, theirs = series(found, what)
         lines = [Line("this worker's engine", ours), Line("baseline", theirs)]
         kept = tuple(line for line in lines if line.points)
-        panels.append(Panel(title, "minutes of recording", kept))
+        panels.append(Panel(title, "minutes of recording (dashed: linear)", kept))
     return log_log(panels)
 
 

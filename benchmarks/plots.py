@@ -77,7 +77,8 @@ def _panel(panel: Panel) -> Iterator[str]:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
         yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
         yield from (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in placed)
-        yield _text(LEFT + 12, TOP + 16 * (number + 1), line.name, colour=colour)
+        height = PANEL_HEIGHT - BOTTOM - 10 - 16 * (len(panel.lines) - 1 - number)
+        yield _text(PANEL_WIDTH - RIGHT - 8, height, line.name, "end", colour)
     yield from _slope_1(panel, (x_high, y_high), place)
 
 

@@ -16,22 +16,14 @@ import torch
 
 from engine import clustering, reconstruction
 from engine.chunks import SAMPLE_RATE_HZ, Samples, Track
+from engine.diarization_progress import hook_of, rising
 from engine.diarization_stages import Arithmetic, stages_of
 from engine.light_imports import import_pyannote
 from engine.memory import reporting_out_of_memory
 from engine.shared_passes import WHAT_HELPS, SharedPasses, set_up
 from engine.speaker_turns import count_warnings, turns_of
 from speech.errors import EngineError
-from speech.types import Diarization, Progress, Report, report_nothing
-
-# Where each step of pyannote's pipeline begins and ends on the way from 0 to 1, after the share of
-# time on a CPU (segmentation 8 %, embeddings 90 %).
-_STEPS: Final = {
-    "segmentation": (0.0, 0.09),
-    "speaker_counting": (0.09, 0.1),
-    "embeddings": (0.1, 0.99),
-    "discrete_diarization": (0.99, 1.0),
-}
+from speech.types import Diarization, Report, report_nothing
 
 _TOO_FEW_EMBEDDINGS: Final = re.compile(r"n_samples=(\d+) should be >= n_clusters")
 """What scikit-learn's KMeans says."""
@@ -146,7 +138,7 @@ class Diarizer:
         Returns:
             For each recording what ``diarize`` returns, or what it would raise.
         """
-        tracks = [Track(_rising(recording.report)) for recording in recordings]
+        tracks = [Track(rising(recording.report)) for recording in recordings]
         try:
             pipelines = self._pipelines(tracks, recordings)
             return [
@@ -178,7 +170,7 @@ class Diarizer:
         if recording.samples.size and track.error is None:
             with track, reporting_out_of_memory(WHAT_HELPS):
                 run = partial(pipeline.apply, _file(track)) if pipeline else self._stock(recording)
-                output = _cluster(partial(run, hook=_hook(track)), recording.speakers)
+                output = _cluster(partial(run, hook=hook_of(track)), recording.speakers)
                 track.report("discrete_diarization", 1.0)  # pyannote stops early at silence
                 duration_s = recording.samples.size / SAMPLE_RATE_HZ
                 found = Diarization(
@@ -232,27 +224,3 @@ def _file(track: Track) -> dict[str, Any]:
     """A recording in pyannote's form."""
     waveform = track.waveform[None, : track.size]
     return {"waveform": waveform, "sample_rate": SAMPLE_RATE_HZ, "uri": "recording"}
-
-
-def _hook(track: Track) -> Callable[..., None]:
-    """A hook for pyannote that reports for a track."""
-
-    def hook(
-        step: str, _artifact: object, *, total: int | None = None, completed: int = 0, **_: object
-    ) -> None:
-        track.report(step, completed / total if total else 1.0)  # without a total, it is done
-
-    return hook
-
-
-def _rising(report: Report) -> Callable[[str, float], None]:
-    """Steps of the pipeline and their shares to a fraction of the whole that never falls."""
-    highest = 0.0
-
-    def tell(step: str, share: float) -> None:
-        nonlocal highest
-        begin, end = _STEPS.get(step, (highest, highest))
-        highest = max(highest, begin + (end - begin) * min(1.0, share))
-        report(Progress("diarize", highest))
-
-    return tell

@@ -93,11 +93,13 @@ class Embeddings:
         Returns:
             Takes chunks, and returns (chunks, speakers, dimension).
         """
+        active = {
+            track: torch.from_numpy(found).to(self.device) for track, found in segmentations.items()
+        }
 
         def of(batch: Sequence[Item]) -> Array:
-            active = np.stack([segmentations[track][index] for track, index in batch])
-            masks = torch.from_numpy(self.masks(active)).to(self.device)
             with torch.inference_mode():
+                masks = self.masks(torch.stack([active[track][index] for track, index in batch]))
                 parts = zip(
                     self._features_of(batch).split(at_once), masks.split(at_once), strict=True
                 )
@@ -106,24 +108,23 @@ class Embeddings:
 
         return of
 
-    def masks(self, active: Array) -> Array:
+    def masks(self, active: torch.Tensor) -> torch.Tensor:
         """Which frames make up each embedding: those without overlap, unless too few.
 
         Args:
             active: Zeros and ones, or NaN, (chunks, frames, speakers).
 
         Returns:
-            (chunks, speakers, frames).
+            (chunks, speakers, frames), without NaN.
         """
-        frames = active.shape[1]
-        full = np.nan_to_num(active, nan=0.0).astype(np.float32)
+        full = active.nan_to_num(nan=0.0)
         if not self._exclude_overlap:
-            return np.ascontiguousarray(full.transpose(0, 2, 1))
-        alone = active.sum(axis=2, keepdims=True) < 2  # False also where one of them is NaN
+            return full.transpose(1, 2).contiguous()
+        alone = active.sum(dim=2, keepdim=True) < 2  # False also where one of them is NaN
         clean = full * alone
-        too_few = math.ceil(frames * self._min_samples / self._grid.window)
-        enough = clean.sum(axis=1, keepdims=True) > too_few
-        return np.ascontiguousarray(np.where(enough, clean, full).transpose(0, 2, 1))
+        too_few = math.ceil(active.shape[1] * self._min_samples / self._grid.window)
+        enough = clean.sum(dim=1, keepdim=True) > too_few
+        return torch.where(enough, clean, full).transpose(1, 2).contiguous()
 
     def _pass(self, features: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         """The network once; its pooling and last layer for one speaker after the other.

@@ -77,6 +77,7 @@ RANKS = {
     "engine.embeddings": 3,
     "engine.segmentation": 3,
     "engine.shared_passes": 3,
+    "engine.diarization_progress": 2,
     "engine.diarization_stages": 4,
     "engine.diarizer": 5,
     "engine.transcribing": 7,
