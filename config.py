@@ -125,8 +125,8 @@ ENGINE_CANCEL_TIMEOUT_S = _number("PARAKEET_ENGINE_CANCEL_TIMEOUT_S", 60)
 
 # ---- the worker
 CONCURRENCY = int(_number("PARAKEET_CONCURRENCY", 4))
-"""Jobs taken at once: while the engine works, the next ones are fetched and decoded; short ones share
-their passes."""
+"""Jobs taken at once: while the engine works, the next ones are fetched and decoded, and short
+ones share their passes."""
 PROGRESS_INTERVAL_S = _number("PARAKEET_PROGRESS_INTERVAL_S", 2)
 """The least time between two progress updates of a job."""
 WORK_DIR = Path(_text("PARAKEET_WORK_DIR", _text("TMPDIR", "/tmp"))) / "parakeet-jobs"

@@ -27,7 +27,6 @@ from speech.types import (
     report_nothing,
 )
 
-
 STAGES: Final = ("download", "decode", "queue", "transcribe", "diarize", "label", "total")
 
 

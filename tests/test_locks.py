@@ -40,7 +40,7 @@ def test_every_direct_dependency_has_its_reason() -> None:
 
 
 def test_versions_that_code_was_checked_against() -> None:
-    # engine/nemo_attention.py, engine/diarizer.py and utils/progress.py lean on these versions' insides.
+    # engine/nemo_attention.py, engine/diarizer.py and utils/progress.py lean on their insides.
     pinned = {**pins("requirements.txt"), **pins("requirements-worker.txt")}
     expected = {
         "nemo-toolkit": {"3.0.0"},
