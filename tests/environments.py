@@ -53,6 +53,7 @@ def give_fast_checkpoint(volume: Path) -> None:
         "HF_HUB_OFFLINE": "1",
     }
     command: list[str | Path] = [worker_python(), "bootstrap.py"]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=True)
+    quiet = subprocess.DEVNULL
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=True, stdout=quiet)
     models = Path("Parakeet", "models")
     shutil.copytree(made / models, volume / models, dirs_exist_ok=True)
