@@ -82,7 +82,7 @@ def test_a_job_that_waits_too_long_is_given_back_and_the_install_goes_on(
         assert "proving" in view["output"]["message"]
         assert not list(machine.home.glob("venvs/venv-*"))
         go_on.touch()
-        wait_for("the environment", lambda: list(machine.home.glob("venvs/venv-*")), 60)
+        wait_for("the environment", lambda: list(machine.home.glob("venvs/venv-*")), 240)
     assert_all_ended(machine.disk)
 
 
@@ -92,7 +92,7 @@ def test_the_install_starts_with_the_worker_and_not_with_a_job(
     (tmp_path / "volume").mkdir()
     machine = Machine(tmp_path / "volume", tmp_path / "idle", make_lock(tmp_path / "wheels"))
     with worker(endpoint, machine):
-        wait_for("the environment", lambda: list(machine.home.glob("venvs/venv-*")), 60)
+        wait_for("the environment", lambda: list(machine.home.glob("venvs/venv-*")), 240)
         assert endpoint.events("given") == []
 
 
