@@ -83,7 +83,10 @@ def load(checkpoint: Path, device: torch.device) -> NemoModel:
     Raises:
         EngineError: ``model_unavailable``, if the file is no such checkpoint.
     """
+    levels = [(handler, handler.level) for handler in logging.root.handlers]
     nemo_logging.setLevel(logging.ERROR)
+    for handler, level in levels:  # NeMo sets the level of everybody's handlers
+        handler.setLevel(level)
     try:
         return NemoModel(EncDecRNNTBPEModel.restore_from(str(checkpoint), map_location=device))
     except (OSError, tarfile.TarError, KeyError, AttributeError, ValueError) as error:
