@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from speech import labelling, segments, timeline
-from speech.types import (
-    Audio,
-    Base64Source,
-    Hearing,
-    MediaFile,
-    Options,
-    Progress,
-    Report,
-    Request,
-    Result,
-    S3Source,
-    Source,
-    UrlSource,
-    report_nothing,
-)
+from speech.request import Base64Source, Options, Request, S3Source, Source, UrlSource
+from speech.types import Audio, Hearing, MediaFile, Progress, Report, Result, Voice, report_nothing
 
 STAGES: Final = ("download", "decode", "queue", "transcribe", "diarize", "label", "total")
 
@@ -33,7 +20,14 @@ STAGES: Final = ("download", "decode", "queue", "transcribe", "diarize", "label"
 class Engine(Protocol):
     """What the pipeline needs of the engine."""
 
-    async def hear(self, job_id: str, audio: Audio, options: Options, report: Report) -> Hearing:
+    async def hear(
+        self,
+        job_id: str,
+        audio: Audio,
+        options: Options,
+        report: Report,
+        voices: Sequence[Voice] = (),
+    ) -> Hearing:
         """Words and turns of one recording."""
 
 

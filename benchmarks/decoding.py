@@ -17,7 +17,8 @@ HOUR_S = 3600
 DECODE = """
 import asyncio, json, resource, sys, time
 from pathlib import Path
-from speech.types import MediaFile, Options, report_nothing
+from speech.request import Options
+from speech.types import MediaFile, report_nothing
 from utils import audio
 media = MediaFile(Path(sys.argv[1]), Path(sys.argv[1]).stat().st_size)
 begin = time.perf_counter()

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from benchmarks import processes
 from speech import protocol
-from speech.types import Options
+from speech.request import Options
 from utils.engine_process import engine_command, engine_environment
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -91,7 +91,13 @@ class EngineUnderTest:
         """Hand over a recording; what it is called here."""
         job = f"job-{next(self._ids)}"
         self._sent[job] = time.monotonic()
-        self._send("run", id=job, audio_path=str(audio), options=protocol.options_to_dict(options))
+        self._send(
+            "run",
+            id=job,
+            audio_path=str(audio),
+            options=protocol.options_to_dict(options),
+            voices=[],
+        )
         return job
 
     def result(self, job: str) -> Answer:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from speech.errors import EngineError
-from speech.types import AttentionChoice, AttentionUsed
+from speech.request import AttentionChoice
+from speech.types import AttentionUsed
 
 FULL_ATTENTION_MAX_S: Final = 24 * 60.0
 """What NVIDIA gives for one pass of full attention (on an A100 with 80 GB)."""

@@ -6,37 +6,25 @@ time, and recordings that arrive together share their passes (docs/decisions/000
 
 from __future__ import annotations
 
-import gc
 import logging
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import soundfile
 import torch
 
 from engine import weights
-from engine.batches import cut
 from engine.cores import Cores, available
-from engine.faults import IMPORT_ERRORS
+from engine.diarizing import Diarizing
 from engine.job import SAMPLE_RATE_HZ, Job
 from engine.lane import Lane
-from engine.light_imports import import_pyannote
 from engine.memory import overlap_fits
 from engine.parakeet import Parakeet, Samples
 from engine.transcribing import Transcriber
 from speech.errors import EngineError
 from speech.protocol import EngineSettings
-from speech.types import Progress
-
-if TYPE_CHECKING:
-    from engine.diarizer import Diarizer, Recording
 
 log = logging.getLogger(__name__)
-
-SHARED_DIARIZATION_S = 600.0
-"""Recordings up to so much together are diarized side by side. Longer ones fill their batches."""
 
 
 class Engine:
@@ -55,13 +43,12 @@ class Engine:
             "asr": settings.asr_name,
             "diarization": settings.diarization_name,
         }
-        self._settings = settings
         self._device = pick_device(settings.device)
         self.cores = Cores(settings.threads or available())
         self.cores.take_share()
-        self._diarizer: Diarizer | EngineError | None = None
+        self._speakers = Diarizing(settings, self.cores, self._device)
         # The lane loads its model itself: the first words need not wait for it.
-        self._diarizing = Lane("diarize", self._diarize, self.cores, self._load_diarizer)
+        self._diarizing = Lane("diarize", self._speakers.work, self.cores, self._load_diarizer)
         speech = load_speech(settings, self._device)
         transcriber = Transcriber(speech, self.cores, self._device)
         self._transcribing = Lane("transcribe", transcriber.work, self.cores, self._own_stream)
@@ -72,53 +59,10 @@ class Engine:
         if job.options.diarize:
             self._diarizing.put(job)
 
-    def _diarize(self, jobs: list[Job]) -> None:
-        """A round of the diarizer."""
-        if self._diarizer is None or isinstance(self._diarizer, EngineError):
-            for job in jobs:
-                job.fail(self._diarizer or EngineError("diarization_unavailable", "no diarizer"))
-            return
-        for batch in cut([job.duration_s for job in jobs], SHARED_DIARIZATION_S):
-            self._diarize_batch(self._diarizer, [jobs[index] for index in batch])
-
-    def _diarize_batch(self, diarizer: Diarizer, jobs: Sequence[Job]) -> None:
-        jobs = [job for job in jobs if job.begin()]
-        begin_s = time.monotonic()
-        with self.cores.turn():
-            outcomes = diarizer.diarize_all([self._recording(job) for job in jobs])
-        seconds = time.monotonic() - begin_s
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                job.fail(outcome)
-            else:
-                job.diarized(*outcome, seconds)
-
-    def _recording(self, job: Job) -> Recording:
-        from engine.diarizer import Recording  # pyannote is imported by now
-
-        def report(progress: Progress) -> None:
-            self.cores.take_share()  # the other lane may be at rest by now
-            job.diarizing(progress)
-
-        options = job.options
-        return Recording(
-            job.samples,
-            num_speakers=options.num_speakers,
-            min_speakers=options.min_speakers,
-            max_speakers=options.max_speakers,
-            report=report,
-        )
-
     def _load_diarizer(self) -> None:
         with self.cores.at_work():
             self._own_stream()
-            try:
-                self._diarizer = load_diarizer(self._settings, self._device)
-            except EngineError as error:
-                log.warning("no speakers: %s", error.message)
-                self._diarizer = error
-            gc.freeze()  # libraries and models stay for good
-            gc.enable()
+            self._speakers.load()
             if self._device == "cuda" and not overlap_fits():
                 self.cores.one_at_a_time = True
 
@@ -127,23 +71,6 @@ class Engine:
         if self._device == "cuda":
             torch.cuda.synchronize()  # the weights were copied by another stream
             torch.cuda.set_stream(torch.cuda.Stream())
-
-
-def load_diarizer(settings: EngineSettings, device: str) -> Diarizer:
-    """The diarizer, with pyannote, whose import takes longer than the first words.
-
-    Raises:
-        EngineError: ``diarization_unavailable``, ``engine_out_of_memory``.
-    """
-    directory = weights.diarization_directory(settings)
-    try:
-        import_pyannote()
-        from engine.diarizer import Diarizer
-    except IMPORT_ERRORS as error:
-        raise EngineError(
-            "diarization_unavailable", f"pyannote.audio cannot be imported: {type(error).__name__}"
-        ) from error
-    return Diarizer.load(directory, device)
 
 
 def load_speech(settings: EngineSettings, device: str) -> Parakeet:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.faults import CancelledError
-from speech.types import (
-    AttentionUsed,
-    Diarization,
-    Hearing,
-    Options,
-    Progress,
-    Report,
-    Transcript,
-)
+from speech.request import Options
+from speech.types import AttentionUsed, Diarization, Hearing, Progress, Report, Transcript, Voice
 
 if TYPE_CHECKING:
     from engine.parakeet import Samples
@@ -38,6 +31,8 @@ class Job:
     attention: AttentionUsed
     models: Mapping[str, str]
     """What hears it."""
+    voices: Sequence[Voice]
+    """Of people who may be in it."""
     report: Report
     """Called as the work goes on; raises ``CancelledError`` when the job is not wanted any more."""
     answer: Callable[[Hearing | Exception], None]

@@ -25,7 +25,8 @@ from engine.faults import IMPORT_ERRORS, MODEL_ERRORS, CancelledError, as_worker
 from engine.job import SAMPLE_RATE_HZ, Job
 from speech import protocol
 from speech.errors import WorkerError
-from speech.types import Hearing, Options, Progress
+from speech.request import Options
+from speech.types import Hearing, Progress
 
 if TYPE_CHECKING:
     from engine.hearing import Engine
@@ -176,7 +177,8 @@ def take(channel: Channel, engine: Engine, message: protocol.Message) -> None:
         attention = choose_attention(len(samples) / SAMPLE_RATE_HZ, options.attention)
         used = ("asr", "diarization") if options.diarize else ("asr",)
         models = {name: engine.names[name] for name in used}
-        engine.take(Job(samples, options, attention, models, report, answer))
+        voices = [protocol.voice_from_dict(voice) for voice in message["voices"]]
+        engine.take(Job(samples, options, attention, models, voices, report, answer))
     except (WorkerError, *MODEL_ERRORS) as error:
         answer(error)
 

@@ -2,7 +2,7 @@
 
 worker -> engine
     start   {settings}                        once, first
-    run     {id, audio_path, duration_s, options}
+    run     {id, audio_path, options, voices}
     cancel  {id}
     stop    {}
 engine -> worker
@@ -20,9 +20,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from speech.types import Char, Diarization, Hearing, Options, SpeakerTurn, Transcript, Word
+from speech.request import Options
+from speech.types import Char, Diarization, Hearing, Plan, SpeakerTurn, Transcript, Voice, Word
 
 MAX_LINE_BYTES = 256 << 20
 """A day of speech with word and token times is about 60 MB of JSON."""
@@ -99,7 +101,27 @@ def options_to_dict(options: Options) -> Message:
 
 def options_from_dict(data: Mapping[str, Any]) -> Options:
     """From the ``run`` message."""
-    return Options(**{**data, "timestamps": tuple(data["timestamps"])})
+    lists = ("timestamps", "hotwords")
+    return Options(**{**data, **{name: tuple(data[name]) for name in lists}})
+
+
+def voice_to_dict(voice: Voice) -> Message:
+    """For the ``run`` message."""
+    return {
+        "name": voice.name,
+        "recordings": [str(path) for path in voice.recordings],
+        "voiceprint": None if voice.voiceprint is None else list(voice.voiceprint),
+    }
+
+
+def voice_from_dict(data: Mapping[str, Any]) -> Voice:
+    """From the ``run`` message."""
+    numbers = data["voiceprint"]
+    return Voice(
+        name=data["name"],
+        recordings=tuple(map(Path, data["recordings"])),
+        voiceprint=None if numbers is None else tuple(numbers),
+    )
 
 
 def hearing_to_dict(hearing: Hearing) -> Message:
@@ -107,11 +129,14 @@ def hearing_to_dict(hearing: Hearing) -> Message:
     transcript, diarization = hearing.transcript, hearing.diarization
     return {
         "text": transcript.text,
-        "words": [[w.text, w.start_s, w.end_s, w.confidence] for w in transcript.words],
+        "words": [[w.text, w.start_s, w.end_s, w.confidence, w.repaired] for w in transcript.words],
         "chars": [[c.text, c.start_s, c.end_s] for c in transcript.chars],
         "attention": transcript.attention,
+        "plan": asdict(transcript.plan) if transcript.plan else None,
         "turns": _turn_rows(diarization.turns) if diarization else None,
         "exclusive_turns": _turn_rows(diarization.exclusive_turns) if diarization else None,
+        "names": dict(diarization.names) if diarization else {},
+        "voiceprints": dict(diarization.voiceprints) if diarization else {},
         "models": dict(hearing.models),
         "warnings": list(hearing.warnings),
         "timings_s": dict(hearing.timings_s),
@@ -125,6 +150,8 @@ def hearing_from_dict(data: Mapping[str, Any]) -> Hearing:
         diarization = Diarization(
             turns=tuple(SpeakerTurn(*row) for row in data["turns"]),
             exclusive_turns=tuple(SpeakerTurn(*row) for row in data["exclusive_turns"]),
+            names=data["names"],
+            voiceprints={name: tuple(numbers) for name, numbers in data["voiceprints"].items()},
         )
     return Hearing(
         transcript=Transcript(
@@ -132,6 +159,7 @@ def hearing_from_dict(data: Mapping[str, Any]) -> Hearing:
             words=tuple(Word(*row) for row in data["words"]),
             chars=tuple(Char(*row) for row in data["chars"]),
             attention=data["attention"],
+            plan=Plan(**data["plan"]) if data["plan"] else None,
         ),
         diarization=diarization,
         models=data["models"],

@@ -1,4 +1,4 @@
-"""Every type that crosses a stage, frozen, in the order in which data flows.
+"""Every type that crosses a stage after the request, frozen, in the order in which data flows.
 
 Times are seconds from the start of the recording as it was sent, as floats; only the envelope
 rounds them.
@@ -11,63 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-# ---------------------------------------------------------------- validation -> fetching
+from speech.request import TimestampLevel
 
-TimestampLevel = Literal["word", "segment", "char"]
-AttentionChoice = Literal["auto", "full", "local"]
-AttentionUsed = Literal["full", "local"]
-
-
-@dataclass(frozen=True, slots=True)
-class Base64Source:
-    """A recording inside the request."""
-
-    data: str
-    """Base64 text without a data URI's prefix."""
-
-
-@dataclass(frozen=True, slots=True)
-class UrlSource:
-    """A recording behind an HTTPS (or HTTP) URL, usually a presigned one."""
-
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class S3Source:
-    """A recording in an S3 bucket that the worker's own credentials can read."""
-
-    key: str
-    bucket: str | None
-    """None means the configured bucket."""
-
-
-Source = Base64Source | UrlSource | S3Source
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What to do with the recording. Each field is an option of the request."""
-
-    timestamps: tuple[TimestampLevel, ...] = ("word", "segment")
-    diarize: bool = True
-    num_speakers: int | None = None
-    min_speakers: int | None = None
-    max_speakers: int | None = None
-    attention: AttentionChoice = "auto"
-    start_s: float = 0.0
-    """Where to begin in the recording."""
-    end_s: float | None = None
-    """Where to stop; None is the recording's end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A validated request."""
-
-    source: Source
-    options: Options
-
+AttentionUsed = Literal["full", "local", "windows"]
 
 # ---------------------------------------------------------------- fetching -> decoding
 
@@ -94,6 +40,16 @@ class Audio:
     """Where the file begins in the recording as it was sent (the option ``start``)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A known speaker as the engine is told of one."""
+
+    name: str
+    recordings: tuple[Path, ...]
+    """WAV files: 16 kHz, mono, 16-bit PCM."""
+    voiceprint: tuple[float, ...] | None
+
+
 # ---------------------------------------------------------------- engine -> labelling
 
 
@@ -106,6 +62,8 @@ class Word:
     end_s: float
     confidence: float
     """0 to 1, aggregated from the confidences of the word's tokens."""
+    repaired: bool = False
+    """Whether it was heard only when a stretch without words was heard again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +76,20 @@ class Char:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """How the speech model went through a recording, and why."""
+
+    passes: int
+    """How many parts it was heard in."""
+    longest_s: float
+    """Length of the longest of them."""
+    reason: str
+    """One sentence."""
+    estimated_bytes: int | None = None
+    """What the longest pass was expected to need beside the model."""
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What was said. Words carry no speakers."""
 
@@ -125,6 +97,7 @@ class Transcript:
     words: tuple[Word, ...]
     chars: tuple[Char, ...]
     attention: AttentionUsed
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +117,10 @@ class Diarization:
     """Overlapped speech has one turn for each speaker."""
     exclusive_turns: tuple[SpeakerTurn, ...]
     """One speaker at a time."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Which of the turns' speakers is which known one; strangers are left out."""
+    voiceprints: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Of the turns' speakers. A speaker of whom too little was heard has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +154,10 @@ class LabelledWord:
     speaker: str | None
     """None only where no diarization ran, or it found nobody."""
     speaker_confidence: float | None
+    overlap: bool = False
+    """Whether somebody else speaks at the same time."""
+    repaired: bool = False
+    """See ``Word``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +168,30 @@ class Segment:
     start_s: float
     end_s: float
     speaker: str | None
+    language: Language | None = None
+    """None where the text is too short to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What language a text is in."""
+
+    code: str
+    """As ISO 639-1 names it."""
+    confidence: float
+    """0 to 1."""
+    expected: bool = True
+    """False where the request expects another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the speech that the diarizer hears has words."""
+
+    speech_s: float
+    covered_s: float
+    gaps: tuple[tuple[float, float], ...]
+    """Start and end of each stretch of speech that stayed without words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +201,7 @@ class SpeakerSummary:
     id: str
     talk_time_s: float
     turns: int
+    voiceprint: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +221,12 @@ class Result:
     timings_s: Mapping[str, float]
     cold: bool
     warnings: tuple[str, ...]
+    plan: Plan | None = None
+    language: Language | None = None
+    coverage: Coverage | None = None
+    """None where no diarizer said where speech is."""
+    scores: Mapping[str, object] | None = None
+    """Where the request had a reference."""
 
 
 # ---------------------------------------------------------------- progress, across all stages

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from speech.errors import AudioError, SourceError, WorkerError
-from speech.types import Audio, MediaFile, Options, Progress, report_nothing
+from speech.request import Options
+from speech.types import Audio, MediaFile, Progress, report_nothing
 from tests import media
 from tests.http_server import serve
 from utils import audio

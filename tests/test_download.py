@@ -9,7 +9,8 @@ import pytest
 from yarl import URL
 
 from speech.errors import RefusedAddressError, RequestError, SourceError
-from speech.types import MediaFile, Progress, UrlSource, report_nothing
+from speech.request import UrlSource
+from speech.types import MediaFile, Progress, report_nothing
 from tests.http_server import LocalServer, serve
 from utils.download import download, parse_url, redirected
 from utils.workspace import job_directory

@@ -15,7 +15,8 @@ import soundfile
 
 from speech.errors import EngineError, WorkerError
 from speech.protocol import EngineSettings
-from speech.types import Audio, Options, Progress, Report, report_nothing
+from speech.request import Options
+from speech.types import Audio, Progress, Report, report_nothing
 from tests.environments import (
     ASR_MODEL,
     CONVERSATION,

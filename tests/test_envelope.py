@@ -13,14 +13,8 @@ from hypothesis import strategies as st
 
 from speech import envelope
 from speech.errors import CODES, RequestError, WorkerError
-from speech.types import (
-    Char,
-    LabelledWord,
-    Result,
-    Segment,
-    SpeakerSummary,
-    TimestampLevel,
-)
+from speech.request import TimestampLevel
+from speech.types import Char, LabelledWord, Result, Segment, SpeakerSummary
 from tests import strategies
 
 LEVELS: tuple[TimestampLevel, ...] = ("word", "segment", "char")

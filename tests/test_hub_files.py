@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from speech.types import Base64Source
+from speech.request import Base64Source
 from tests.config_names import names_read_by_config
 from utils import validation
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import RequestError, SourceError, WorkerError
-from speech.types import Base64Source
+from speech.request import Base64Source
 from utils.inline import write_base64
 from utils.workspace import job_directory
 

@@ -12,7 +12,8 @@ from engine.faults import CancelledError
 from engine.job import Job
 from engine.lane import Lane
 from speech.errors import EngineError
-from speech.types import Diarization, Hearing, Options, Progress, SpeakerTurn, Transcript
+from speech.request import Options
+from speech.types import Diarization, Hearing, Progress, SpeakerTurn, Transcript
 
 TRANSCRIPT = Transcript(text="Yes.", words=(), chars=(), attention="full")
 DIARIZATION = Diarization(turns=(SpeakerTurn("A", 0.0, 1.0),), exclusive_turns=())
@@ -30,6 +31,7 @@ class Told:
             Options(diarize=diarize),
             "full",
             {"asr": "a", "diarization": "b"},
+            (),
             self.report,
             self.answers.append,
         )

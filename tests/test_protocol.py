@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from speech import protocol
 from speech.protocol import EngineSettings
-from speech.types import Hearing, Options
+from speech.request import Options
+from speech.types import Hearing
 from tests import strategies
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))

@@ -19,7 +19,8 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from speech.errors import RequestError, SourceError
-from speech.types import MediaFile, Progress, S3Source, UrlSource, report_nothing
+from speech.request import S3Source, UrlSource
+from speech.types import MediaFile, Progress, report_nothing
 from tests.http_server import serve
 from utils import s3
 from utils.download import download

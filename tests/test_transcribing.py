@@ -16,7 +16,8 @@ from engine.parakeet import Parakeet
 from engine.tdt import Emission
 from engine.transcribing import Transcriber
 from speech.errors import EngineError
-from speech.types import AttentionUsed, Hearing, Options, Progress
+from speech.request import Options
+from speech.types import AttentionUsed, Hearing, Progress
 
 BAD = 0.75
 """A sample of this value is more than the network below can take."""
@@ -60,7 +61,7 @@ class Jobs:
             assert loudness not in self.answers
             self.answers[loudness] = outcome
 
-        return Job(samples, Options(diarize=False), "full", {}, report, answer)
+        return Job(samples, Options(diarize=False), "full", {}, (), report, answer)
 
     def texts(self) -> dict[float, str]:
         return {k: a.transcript.text for k, a in self.answers.items() if isinstance(a, Hearing)}

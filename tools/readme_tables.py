@@ -12,7 +12,7 @@ from pathlib import Path
 
 from speech.errors import CODES
 from utils.request_fields import Field
-from utils.validation import OPTIONS, SOURCES
+from utils.request_table import OPTIONS, SOURCES
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 

@@ -15,7 +15,8 @@ import ffmpeg
 
 import config
 from speech.errors import AudioError, SourceError, WorkerError
-from speech.types import Audio, MediaFile, Options, Progress, Report
+from speech.request import Options
+from speech.types import Audio, MediaFile, Progress, Report
 from utils import container_ends, ffmpeg_process
 from utils.ffmpeg_log import FFmpegLog
 

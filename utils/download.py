@@ -18,7 +18,8 @@ from yarl import URL
 
 import config
 from speech.errors import RefusedAddressError, RequestError, SourceError
-from speech.types import MediaFile, Progress, Report, UrlSource
+from speech.request import UrlSource
+from speech.types import MediaFile, Progress, Report
 from utils import addresses
 from utils.http_answers import check_status, is_web_page, web_page
 

@@ -11,13 +11,15 @@ import contextlib
 import itertools
 import logging
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from speech.errors import EngineError, WorkerError
-from speech.types import Audio, Hearing, Options, Progress, Report
+from speech.request import Options
+from speech.types import Audio, Hearing, Progress, Report, Voice
 from utils.engine_launch import Launch, Launcher, Timeouts
 from utils.engine_process import BrokenEnvironmentError, EngineGoneError, EngineProcess
 from utils.turns import Turns
@@ -60,7 +62,14 @@ class EngineClient:
         self._thread.start()
         self._loop.call_soon_threadsafe(self._ensure_started)
 
-    async def hear(self, job_id: str, audio: Audio, options: Options, report: Report) -> Hearing:
+    async def hear(
+        self,
+        job_id: str,
+        audio: Audio,
+        options: Options,
+        report: Report,
+        voices: Sequence[Voice] = (),
+    ) -> Hearing:
         """Words and turns of one recording.
 
         Args:
@@ -68,11 +77,12 @@ class EngineClient:
             audio: The recording.
             options: The request's options.
             report: Called from the engine's thread.
+            voices: Of people who may be in it.
 
         Raises:
             EngineError: The engine cannot start, died twice on this recording, or refused it.
         """
-        work = self._hear(job_id, audio, options, report)
+        work = self._hear(job_id, audio, options, report, voices)
         future: Future[Hearing] = asyncio.run_coroutine_threadsafe(work, self._loop)
         return await asyncio.wrap_future(future)
 
@@ -85,7 +95,9 @@ class EngineClient:
 
     # Everything below runs on the engine's loop.
 
-    async def _hear(self, job_id: str, audio: Audio, options: Options, report: Report) -> Hearing:
+    async def _hear(
+        self, job_id: str, audio: Audio, options: Options, report: Report, voices: Sequence[Voice]
+    ) -> Hearing:
         deaths = 0
         cold = not self._is_ready()
         while True:
@@ -106,7 +118,7 @@ class EngineClient:
             await self._turns.wait(alone=alone)
             try:
                 with self._turns.hold(alone=alone):
-                    hearing = await engine.hear(run_id, audio, options, note)
+                    hearing = await engine.hear(run_id, audio, options, note, voices)
                 return replace(hearing, cold=cold)
             except asyncio.CancelledError:
                 watch = self._loop.create_task(self._kill_if_stuck(engine, run_id))

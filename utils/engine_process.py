@@ -20,7 +20,8 @@ from typing import Any, Final, Self
 
 from speech import protocol
 from speech.errors import CODES, EngineError
-from speech.types import Audio, Hearing, Options, Progress, Report
+from speech.request import Options
+from speech.types import Audio, Hearing, Progress, Report, Voice
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,14 @@ class EngineProcess:
         """Send one message. A dead engine is noticed by the reader, not here."""
         self.writer.write(protocol.encode({"type": kind, **fields}))
 
-    async def hear(self, job_id: str, audio: Audio, options: Options, report: Report) -> Hearing:
+    async def hear(
+        self,
+        job_id: str,
+        audio: Audio,
+        options: Options,
+        report: Report,
+        voices: Sequence[Voice] = (),
+    ) -> Hearing:
         """Have one recording heard.
 
         Args:
@@ -129,6 +137,7 @@ class EngineProcess:
             audio: The recording.
             options: The request's options.
             report: Called with its progress.
+            voices: Of people who may be in it.
 
         Raises:
             EngineGoneError: The process ended before it answered.
@@ -143,6 +152,7 @@ class EngineProcess:
             id=job_id,
             audio_path=str(audio.path),
             options=protocol.options_to_dict(options),
+            voices=[protocol.voice_to_dict(voice) for voice in voices],
         )
         try:
             return await waiting.answer

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import config
 from speech.errors import RequestError, SourceError
-from speech.types import Base64Source, MediaFile
+from speech.request import Base64Source
+from speech.types import MediaFile
 
 _URL_SAFE_AND_SPACE = str.maketrans("-_", "+/", " \t\r\n")
 

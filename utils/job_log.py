@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 
-from speech.types import Request, Result
+from speech.request import Request
+from speech.types import Result
 
 
 def success(job_id: str, request: Request, result: Result, result_bytes: int) -> str:

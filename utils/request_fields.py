@@ -9,15 +9,24 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import get_args
+from typing import TypeVar, get_args
 from urllib.parse import urlsplit
 
 from speech.errors import RequestError
-from speech.types import AttentionChoice, Options, TimestampLevel
+from speech.request import AttentionChoice, ChannelsChoice, DiarizerChoice, Options, TimestampLevel
 
 MAX_SPEAKERS = 50
+SORTFORMER_SPEAKERS = 4
 LEVELS: tuple[TimestampLevel, ...] = get_args(TimestampLevel)
 ATTENTIONS: tuple[AttentionChoice, ...] = get_args(AttentionChoice)
+DIARIZERS: tuple[DiarizerChoice, ...] = get_args(DiarizerChoice)
+CHANNELS: tuple[ChannelsChoice, ...] = get_args(ChannelsChoice)
+LANGUAGES = (
+    *("bg", "hr", "cs", "da", "nl", "en", "et", "fi", "fr", "de", "el", "hu", "it"),
+    *("lv", "lt", "mt", "pl", "pt", "ro", "sk", "sl", "es", "sv", "ru", "uk"),
+)
+"""Those that Parakeet v3 hears."""
+Choice = TypeVar("Choice", bound=str)
 _SHOWN_CHARACTERS = 60
 """As much of a wrong value as a message repeats: base64 audio and URLs must not get into logs."""
 _DATA_URI = re.compile(r"data:([^,]*),")
@@ -122,12 +131,16 @@ def read_seconds(name: str, value: object) -> float:
     raise RequestError(f"{name} must be a number of seconds, 0 or more, not {shown(value)}.")
 
 
-def read_attention(name: str, value: object) -> AttentionChoice:
-    """Take one of the attention's names."""
-    for choice in ATTENTIONS:
-        if value == choice:
-            return choice
-    raise RequestError(f"{name} must be one of {', '.join(ATTENTIONS)}, not {shown(value)}.")
+def choice_of(choices: tuple[Choice, ...]) -> Callable[[str, object], Choice]:
+    """A reader that takes one of these names."""
+
+    def read(name: str, value: object) -> Choice:
+        for choice in choices:
+            if value == choice:
+                return choice
+        raise RequestError(f"{name} must be one of {', '.join(choices)}, not {shown(value)}.")
+
+    return read
 
 
 def read_timestamps(name: str, value: object) -> tuple[TimestampLevel, ...]:

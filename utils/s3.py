@@ -21,7 +21,8 @@ from botocore.exceptions import (
 
 import config
 from speech.errors import RequestError, SourceError
-from speech.types import MediaFile, Progress, Report, S3Source
+from speech.request import S3Source
+from speech.types import MediaFile, Progress, Report
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

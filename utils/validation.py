@@ -1,6 +1,6 @@
 """The request's rules: ``job["input"]`` in; a ``Request`` or a ``RequestError`` out.
 
-``SOURCES`` and ``OPTIONS`` are the whole list of fields; the README's tables come from them.
+utils/request_table.py is the whole list of fields.
 """
 
 from __future__ import annotations
@@ -10,31 +10,25 @@ from collections.abc import Mapping
 from typing import cast
 
 from speech.errors import RequestError
-from speech.types import (
+from speech.request import (
     AttentionChoice,
     Base64Source,
+    ChannelsChoice,
+    DiarizerChoice,
+    KnownSpeaker,
     Options,
+    Reference,
     Request,
     S3Source,
     Source,
     TimestampLevel,
     UrlSource,
 )
-from utils.request_fields import (
-    ATTENTIONS,
-    MAX_SPEAKERS,
-    Field,
-    read_attention,
-    read_base64,
-    read_count,
-    read_flag,
-    read_seconds,
-    read_text,
-    read_timestamps,
-    read_url,
-    shown,
-)
+from utils.request_fields import SORTFORMER_SPEAKERS, shown
+from utils.request_table import FIELDS, SOURCES
 
+_COUNTS = ("num_speakers", "min_speakers", "max_speakers")
+_OF_THE_DIARIZER = ("diarizer", "known_speakers", "speaker_embeddings")
 _NAME_CHARACTERS = 60
 """difflib takes long over long texts, and no field's name is longer."""
 
@@ -51,7 +45,15 @@ def parse_request(raw: object) -> Request:
     if not isinstance(raw, Mapping):
         raise RequestError(f"The input must be a JSON object, not {shown(raw)}.")
     values = _read_fields(raw)
-    return Request(source=_source(values), options=_options(values))
+    options = _options(values)
+    known = cast(tuple[KnownSpeaker, ...], values.get("known_speakers", ()))
+    _check_combination(values, options)
+    return Request(
+        source=_source(values),
+        options=options,
+        known_speakers=known,
+        reference=cast(Reference | None, values.get("reference")),
+    )
 
 
 def _read_fields(raw: Mapping[object, object]) -> dict[str, object]:
@@ -100,7 +102,12 @@ def _options(values: Mapping[str, object]) -> Options:
         num_speakers=cast(int | None, values.get("num_speakers")),
         min_speakers=cast(int | None, values.get("min_speakers")),
         max_speakers=cast(int | None, values.get("max_speakers")),
+        diarizer=cast(DiarizerChoice, values.get("diarizer", defaults.diarizer)),
+        speaker_embeddings=cast(bool, values.get("speaker_embeddings", False)),
+        channels=cast(ChannelsChoice, values.get("channels", defaults.channels)),
         attention=cast(AttentionChoice, values.get("attention", defaults.attention)),
+        hotwords=cast(tuple[str, ...], values.get("hotwords", ())),
+        language=cast(str | None, values.get("language")),
         start_s=cast(float, values.get("start", defaults.start_s)),
         end_s=cast(float | None, values.get("end")),
     )
@@ -133,120 +140,39 @@ def _check_speakers(options: Options) -> None:
         )
 
 
+def _check_combination(values: Mapping[str, object], options: Options) -> None:
+    """What belongs to the diarizer needs one that can do it."""
+    given = [name for name in _OF_THE_DIARIZER if values.get(name) not in (None, False)]
+    if given and not options.diarize:
+        raise RequestError(f"{given[0]} needs diarize to be true, and diarize is false.")
+    if options.channels == "separate":
+        given += [name for name in _COUNTS if name in values]
+        if given:
+            raise RequestError(
+                f"{given[0]} is not used where channels is separate: speakers are the channels. "
+                "Send one or the other."
+            )
+    if options.diarizer == "sortformer":
+        _check_sortformer(values)
+
+
+def _check_sortformer(values: Mapping[str, object]) -> None:
+    for name in ("known_speakers", "speaker_embeddings"):
+        if values.get(name):
+            raise RequestError(
+                f"{name} needs voiceprints, which diarizer sortformer does not have; take "
+                "pyannote or auto."
+            )
+    for name in ("num_speakers", "min_speakers"):
+        count = values.get(name)
+        if isinstance(count, int) and count > SORTFORMER_SPEAKERS:
+            raise RequestError(
+                f"{name} must be at most {SORTFORMER_SPEAKERS} with diarizer sortformer, and "
+                f"{count} came; take pyannote."
+            )
+
+
 def _unknown_field(name: object, known: list[str]) -> str:
     near = difflib.get_close_matches(str(name)[:_NAME_CHARACTERS], known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known fields are {', '.join(known)}."
     return f"Unknown field {shown(name)}; {hint}"
-
-
-# ---------------------------------------------------------------- the table
-
-_COUNT_BOUNDS = f"1 to {MAX_SPEAKERS}"
-
-SOURCES: tuple[Field, ...] = (
-    Field(
-        name="audio_base64",
-        type="string",
-        default="",
-        bounds="10 MB a request on /run, 20 MB on /runsync",
-        description="The recording itself, as base64 or as a base64 data URI.",
-        read=read_base64,
-    ),
-    Field(
-        name="audio_url",
-        aliases=("audio",),
-        type="string",
-        default="",
-        bounds="http or https; public addresses only",
-        description="Where to download the recording, usually a presigned S3 URL.",
-        read=read_url,
-    ),
-    Field(
-        name="s3_key",
-        type="string",
-        default="",
-        bounds="",
-        description="The recording's key in an S3 bucket that the worker has credentials for.",
-        read=read_text,
-    ),
-    Field(
-        name="s3_bucket",
-        type="string",
-        default="S3_BUCKET of the worker",
-        bounds="with s3_key only",
-        description="The bucket of s3_key.",
-        read=read_text,
-    ),
-)
-
-OPTIONS: tuple[Field, ...] = (
-    Field(
-        name="timestamps",
-        aliases=("timestamp",),
-        type="boolean, string or list of strings",
-        default="true",
-        bounds="word, segment, char",
-        description="Which times to return: true means word and segment, false means none.",
-        read=read_timestamps,
-    ),
-    Field(
-        name="diarize",
-        type="boolean",
-        default="true",
-        bounds="",
-        description="Whether to say who spoke.",
-        read=read_flag,
-    ),
-    Field(
-        name="num_speakers",
-        type="integer",
-        default="found out",
-        bounds=f"{_COUNT_BOUNDS}; excludes min_speakers and max_speakers",
-        description="The exact number of speakers, where it is known.",
-        read=read_count,
-    ),
-    Field(
-        name="min_speakers",
-        type="integer",
-        default="none",
-        bounds=_COUNT_BOUNDS,
-        description="The least number of speakers.",
-        read=read_count,
-    ),
-    Field(
-        name="max_speakers",
-        type="integer",
-        default="none",
-        bounds=f"{_COUNT_BOUNDS}; not below min_speakers",
-        description="The greatest number of speakers.",
-        read=read_count,
-    ),
-    Field(
-        name="attention",
-        type="string",
-        default="auto",
-        bounds=", ".join(ATTENTIONS),
-        description="The speech model's attention: full is the most accurate, local takes "
-        "long recordings; auto takes full up to 24 minutes and local beyond.",
-        read=read_attention,
-    ),
-    Field(
-        name="start",
-        type="number",
-        default="0",
-        bounds="seconds, 0 or more",
-        description="Where to begin in the recording. Times in the answer still count from the "
-        "recording's own beginning.",
-        read=read_seconds,
-    ),
-    Field(
-        name="end",
-        type="number",
-        default="the recording's end",
-        bounds="seconds, greater than start",
-        description="Where to stop in the recording.",
-        read=read_seconds,
-    ),
-)
-
-FIELDS: tuple[Field, ...] = SOURCES + OPTIONS

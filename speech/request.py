@@ -1,0 +1,90 @@
+"""What is asked for: the types that a request is read into, all frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+TimestampLevel = Literal["word", "segment", "char"]
+AttentionChoice = Literal["auto", "full", "local", "windows"]
+DiarizerChoice = Literal["auto", "pyannote", "sortformer"]
+ChannelsChoice = Literal["mix", "separate"]
+ReferenceFormat = Literal["text", "stm", "ctm", "rttm", "seglst"]
+
+
+@dataclass(frozen=True, slots=True)
+class Base64Source:
+    """A recording inside the request."""
+
+    data: str
+    """Base64 text without a data URI's prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class UrlSource:
+    """A recording behind an HTTPS (or HTTP) URL, usually a presigned one."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class S3Source:
+    """A recording in an S3 bucket that the worker's own credentials can read."""
+
+    key: str
+    bucket: str | None
+    """None means the configured bucket."""
+
+
+Source = Base64Source | UrlSource | S3Source
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to do with the recording. Each field is an option of the request."""
+
+    timestamps: tuple[TimestampLevel, ...] = ("word", "segment")
+    diarize: bool = True
+    num_speakers: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
+    diarizer: DiarizerChoice = "auto"
+    speaker_embeddings: bool = False
+    """Whether to return what the speakers' voices are told apart by."""
+    channels: ChannelsChoice = "mix"
+    attention: AttentionChoice = "auto"
+    hotwords: tuple[str, ...] = ()
+    """Words and phrases that are to be heard rather than what sounds like them."""
+    language: str | None = None
+    """The language that is expected, as ISO 639-1 names it."""
+    start_s: float = 0.0
+    """Where to begin in the recording."""
+    end_s: float | None = None
+    """Where to stop; None is the recording's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSpeaker:
+    """A person whose voice the caller has: in recordings, or as an earlier result returned it."""
+
+    name: str
+    samples: tuple[Source, ...]
+    voiceprint: tuple[float, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What was really said, to score the result by."""
+
+    format: ReferenceFormat
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A validated request."""
+
+    source: Source
+    options: Options
+    known_speakers: tuple[KnownSpeaker, ...] = ()
+    reference: Reference | None = None
