@@ -40,6 +40,7 @@ COPY speech ./speech
 COPY utils ./utils
 COPY engine ./engine
 COPY volume ./volume
+COPY scoring ./scoring
 # Here and not through a variable: PYTHONDONTWRITEBYTECODE, which many images set, would reach the
 # environment on the volume too and cost each cold start some 12 s (measured: an import of NeMo).
 RUN /opt/worker/bin/python -m compileall -q /app

@@ -9,9 +9,9 @@ VENVS := .venvs
 ENGINE := $(VENVS)/engine
 WORKER := $(VENVS)/worker
 DEV := $(VENVS)/dev
-SOURCES := handler.py pipeline.py bootstrap.py config.py speech utils engine volume tools training tests benchmarks
+SOURCES := handler.py pipeline.py bootstrap.py config.py speech utils engine volume scoring tools training tests benchmarks
 
-.PHONY: help demo test test-volume lint format bench bench-gpu image-check verify-real lock clean
+.PHONY: help demo test test-volume test-long lint format bench bench-gpu eval image-check verify-real lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,7 +21,7 @@ demo: $(ENGINE)/.done $(WORKER)/.done ## Transcribe the demo conversation, or AU
 	  $(if $(AUDIO),--audio "$(AUDIO)") $(if $(MODEL),--model "$(MODEL)")
 
 test: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Run the tests (TESTS=tests/test_x.py for some)
-	$(DEV)/bin/python -m pytest -m "not volume and not real" $(TESTS)
+	$(DEV)/bin/python -m pytest -m "not volume and not real and not long" $(TESTS)
 
 lint: $(DEV)/.done ## Format check, ruff, mypy --strict, the linters of the Dockerfile and scripts, tables up to date
 	$(DEV)/bin/ruff format --check .
@@ -39,11 +39,17 @@ format: $(DEV)/.done ## Format the code
 test-volume: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Races, kills and faults of the volume, one real bootstrap
 	$(DEV)/bin/python -m pytest -m "volume or real" $(TESTS)
 
+test-long: $(ENGINE)/.done $(DEV)/.done ## Six hours of sound with the demo models, in 3 GB
+	$(DEV)/bin/python -m pytest -m long tests/test_long.py
+
 bench: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Measure this machine, as tables (SUITES="speed lengths" for some)
 	$(DEV)/bin/python -m benchmarks.run $(SUITES)
 
 bench-gpu: ## Equality, then figures, on an NVIDIA card (OUT=folder); what it needs: benchmarks/gpu.py
 	$(PYTHON) -m benchmarks.gpu $(if $(OUT),--out "$(OUT)")
+
+eval: $(ENGINE)/.done $(WORKER)/.done $(DEV)/.done ## Scores over held-out conversations (CONDITIONS="noise 6" for some, TIMES=3 for more)
+	$(DEV)/bin/python -m benchmarks.evaluation $(CONDITIONS) $(if $(TIMES),--times $(TIMES))
 
 image-check: $(DEV)/.done ## Follow the Dockerfile in a bare root and start the worker in it
 	$(DEV)/bin/python -m tools.image_check

@@ -102,19 +102,34 @@ def install(as_json: bool) -> int:
     if python is None:
         python = provide.provide_tree(where, tell)[0].python
     missing = []
-    for model in (configured.speech_model(), configured.diarization_model()):
-        try:
-            folder = provide_models.provide_model(where, model, python, tell)
-        except BootstrapError as error:
-            missing.append(error.message)
-            continue
-        if model.kind == "speech":
-            weights = models.weights(folder, model)
-            provide_models.provide_fast_model(where, model, weights, python, tell)
+    speech = configured.speech_model()
+    try:
+        folder = provide_models.provide_model(where, speech, python, tell)
+        weights = models.weights(folder, speech)
+        provide_models.provide_fast_model(where, speech, weights, python, tell)
+    except BootstrapError as error:
+        missing.append(error.message)
+    missing += provide_diarizers(where, python, tell)
     status = say(state.look(where), as_json)
     for message in missing:
         print(f"problem: {message}", file=sys.stderr)
     return status
+
+
+def provide_diarizers(where: Homes, python: Path, tell: Tell) -> list[str]:
+    """Provide what tells speakers apart; why what is to be there is not."""
+    found = provide_models.provide_diarizers(where, python, tell)
+    wanted = {"pyannote": found.pyannote_problem, "sortformer": found.sortformer_problem}
+    if config.DIARIZER == "auto" and found.sortformer is not None and found.pyannote_problem:
+        print(f"Sortformer is used: {found.pyannote_problem.message}", file=sys.stderr)
+        return []
+    if config.DIARIZER == "auto" and found.pyannote is not None:
+        return []
+    return [
+        problem.message
+        for name, problem in wanted.items()
+        if problem is not None and config.DIARIZER in (name, "both", "auto")
+    ]
 
 
 def check(as_json: bool) -> int:

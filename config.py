@@ -82,6 +82,18 @@ DIARIZATION_MODEL = _text("PARAKEET_DIARIZATION_MODEL", "pyannote/speaker-diariz
 DIARIZATION_REVISION = _text(
     "PARAKEET_DIARIZATION_REVISION", "3533c8cf8e369892e6b79ff1bf80f7b0286a54ee"
 )
+SORTFORMER_MODEL = _text("PARAKEET_SORTFORMER_MODEL", "nvidia/diar_streaming_sortformer_4spk-v2")
+"""The diarizer that needs no token, for at most four speakers."""
+SORTFORMER_REVISION = _text(
+    "PARAKEET_SORTFORMER_REVISION", "6dbf0d69730bfee097056692b86525a0a23b32f9"
+)
+DIARIZER = _text("PARAKEET_DIARIZER", "auto")
+"""Which diarizers the worker has: pyannote, sortformer or both; auto has pyannote, or Sortformer
+where pyannote's weights cannot be had."""
+if DIARIZER not in ("auto", "pyannote", "sortformer", "both"):
+    raise SystemExit(
+        f"PARAKEET_DIARIZER must be auto, pyannote, sortformer or both, not {DIARIZER!r}"
+    )
 FAST_CHECKPOINT = _flag("PARAKEET_FAST_CHECKPOINT", default=True)
 """Whether the speech model's checkpoint is turned, once a volume, into one that loads faster."""
 HF_TOKEN = _optional("HF_TOKEN")
@@ -91,6 +103,8 @@ DEVICE = _text("PARAKEET_DEVICE", "auto")
 """auto, cuda or cpu."""
 THREADS = int(_number("PARAKEET_THREADS", 0))
 """CPU threads of the engine; 0 takes as many as the container may use."""
+CPU_FALLBACK = _flag("PARAKEET_CPU_FALLBACK", default=False)
+"""Whether a recording for which the GPU has no memory is heard on the CPU, which is far slower."""
 
 # ---- S3
 S3_ACCESS_KEY = _optional("S3_ACCESS_KEY")
@@ -102,7 +116,7 @@ S3_REGION = _optional("S3_REGION")
 # ---- limits
 MAX_SOURCE_BYTES = int(_number("PARAKEET_MAX_SOURCE_BYTES", 4 << 30))
 """A download, or the decoded bytes of a base64 source."""
-MAX_AUDIO_S = _number("PARAKEET_MAX_AUDIO_S", 3 * 3600)
+MAX_AUDIO_S = _number("PARAKEET_MAX_AUDIO_S", 24 * 3600)
 """Three hours: what Parakeet hears in one pass of local attention."""
 DOWNLOAD_TIMEOUT_S = _number("PARAKEET_DOWNLOAD_TIMEOUT_S", 900)
 """For a whole download."""

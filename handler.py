@@ -129,19 +129,26 @@ class VolumeLauncher:
 
 def engine_settings(provided: Provided) -> EngineSettings:
     """What the engine is told."""
-    problem, diarizer = provided.diarization_problem, provided.diarization_model
+    diarizers = provided.diarizers
     return EngineSettings(
         asr_model=str(provided.speech_model),
         asr_name=configured.speech_model().title,
         fast_model=str(provided.fast_model) if provided.fast_model else None,
-        diarization_model=str(diarizer) if diarizer else None,
+        diarization_model=str(diarizers.pyannote) if diarizers.pyannote else None,
         diarization_name=configured.diarization_model().title,
-        diarization_problem=(
-            Problem(problem.code, problem.message, problem.retryable) if problem else None
-        ),
+        diarization_problem=as_problem(diarizers.pyannote_problem),
         device=config.DEVICE,
         threads=config.THREADS,
+        cpu_fallback=config.CPU_FALLBACK,
+        sortformer_model=str(diarizers.sortformer) if diarizers.sortformer else None,
+        sortformer_name=configured.sortformer_model().title,
+        sortformer_problem=as_problem(diarizers.sortformer_problem),
     )
+
+
+def as_problem(error: BootstrapError | None) -> Problem | None:
+    """Why the engine lacks something."""
+    return Problem(error.code, error.message, error.retryable) if error else None
 
 
 def as_progress(step: Step) -> Progress:

@@ -19,12 +19,14 @@ from typing import Final
 from benchmarks import (
     decoding,
     jobs,
+    labelling,
     lengths,
     plots,
     speed_jobs,
     speed_start,
     speed_worker,
     starting,
+    trust,
     volume,
 )
 from benchmarks.machine import describe_machine
@@ -46,6 +48,8 @@ SUITES: Final = {
         speed_worker.handler_rows,
     ),
     "lengths": (lengths.rows,),
+    "labelling": (labelling.rows,),
+    "trust": (trust.rows,),
 }
 
 

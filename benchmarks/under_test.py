@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     import torch
 
     from benchmarks.recordings import Samples
+    from engine.attention import Reach
     from engine.diarization_stages import Arithmetic
     from engine.fast_model import FastModel
     from engine.nemo_model import NemoModel
-    from speech.types import AttentionUsed
 
     AnyModel = NemoModel | FastModel
 
@@ -60,7 +60,7 @@ def settings(
     return protocol.settings_to_dict(protocol.EngineSettings(**chosen))
 
 
-REACHES: Final[tuple[AttentionUsed, ...]] = ("full", "local")
+REACHES: Final[tuple[Reach, ...]] = ("full", "local")
 """What a frame may see."""
 CONVERTER: Final = ROOT / "engine" / "convert.py"
 
@@ -167,7 +167,7 @@ def as_served(folder: Path, device: str) -> FastModel:
 
 
 def encoded(
-    model: AnyModel, recordings: Sequence[Samples], reach: AttentionUsed = "full"
+    model: AnyModel, recordings: Sequence[Samples], reach: Reach = "full"
 ) -> list[torch.Tensor]:
     """The encoder's output of each recording of one batch, (frames, width), in fp32."""
     import torch
@@ -187,7 +187,7 @@ def encoded(
 
 
 def emitted(
-    model: AnyModel, recordings: Sequence[Samples], reach: AttentionUsed = "full"
+    model: AnyModel, recordings: Sequence[Samples], reach: Reach = "full"
 ) -> list[list[tuple[int, int, int]]]:
     """Token, frame and duration of all that is said in each recording of one batch."""
     heard = model.hear(*batch(recordings, model.device), reach)

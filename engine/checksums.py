@@ -34,6 +34,14 @@ KNOWN_SHA256: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
             "325f1ce8e48f7e55e9c8aa47e05d2766b7c48c4b25b8de8dd751e7a4cc5fbe8f"
         ),
     },
+    (
+        "nvidia/diar_streaming_sortformer_4spk-v2",
+        "6dbf0d69730bfee097056692b86525a0a23b32f9",
+    ): {
+        "diar_streaming_sortformer_4spk-v2.nemo": (
+            "b371afce2c4958186469df33d939936b9746c89f38b10a69cfd2c61254e83329"
+        ),
+    },
 }
 """Sums of the files of (model, revision); these files and no others are downloaded."""
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
 
-Samples = np.ndarray[tuple[int], np.dtype[np.float32]]
+from engine.recorded import SAMPLE_RATE_HZ, Waveform
+
 Array = np.ndarray[Any, np.dtype[Any]]
 StepReport = Callable[[str, float], None]
-
-SAMPLE_RATE_HZ: Final = 16000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +81,12 @@ class Track(Kept):
         super().__init__()
         self.report = report
         self.size = self.count = 0
-        self.waveform = self.chunks = torch.empty(0)
+        self._samples: Waveform = np.empty(0, dtype=np.float32)
+        self._grid = Grid(1, 1)
+        self._device = torch.device("cpu")
 
-    def cut(self, samples: Samples, grid: Grid, device: torch.device) -> None:
-        """Take the recording to where it will be heard, once, and cut it into chunks.
+    def cut(self, samples: Waveform, grid: Grid, device: torch.device) -> None:
+        """Cut a recording into chunks.
 
         Args:
             samples: Mono at 16 kHz, at least one. What is not finite is silence.
@@ -93,14 +94,27 @@ class Track(Kept):
             device: Of the networks.
         """
         self.size, self.count = samples.size, grid.count(samples.size)
-        padded = torch.zeros((self.count - 1) * grid.step + grid.window)
+        self._samples, self._grid, self._device = samples, grid, device
+
+    def waveform(self, first: int, last: int) -> torch.Tensor:
+        """What chunks ``first`` to ``last`` hear, in one piece, where the networks are.
+
+        It is read when it is needed: a day of sound is 5 GB as numbers.
+        """
+        begin = first * self._grid.step
+        end = last * self._grid.step + self._grid.window
+        padded = torch.zeros(end - begin)
+        samples = self._samples[begin : min(end, self.size)]
         padded.numpy()[: samples.size] = samples
-        self.waveform = padded.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0).to(device)
-        self.chunks = self.waveform.unfold(0, grid.window, grid.step)  # a view, (count, window)
+        return padded.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0).to(self._device)
+
+    def chunks(self, first: int, last: int) -> torch.Tensor:
+        """Chunks ``first`` to ``last``, shape (chunks, window)."""
+        return self.waveform(first, last).unfold(0, self._grid.window, self._grid.step)
 
     def release(self) -> None:
         """Give the memory back, also where an error's traceback still holds the track."""
-        self.waveform = self.chunks = torch.empty(0)
+        self._samples = np.empty(0, dtype=np.float32)
 
 
 Item = tuple[Track, int]

@@ -13,6 +13,8 @@ its namespace. Should that function change, this switches itself off.
 from __future__ import annotations
 
 import logging
+import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +31,9 @@ log = logging.getLogger(__name__)
 
 MAX_LINKED: Final = 8_000
 """Embeddings that are linked at once: what an hour gives. 256 MB of distances, twice."""
+
+_TOO_FEW_EMBEDDINGS: Final = re.compile(r"n_samples=(\d+) should be >= n_clusters")
+"""What scikit-learn's KMeans says."""
 
 _MODULE: Final = "pyannote.audio.pipelines.clustering"
 # Known by name: this module is imported before pyannote is (engine/light_imports.py).
@@ -79,6 +84,29 @@ def install(pipeline: Any, limits: Limits | None = None) -> bool:
     method = _with_linkage(stock, limits or Limits())
     clustering.__class__ = type(f"Split{kind.__name__}", (kind,), {name: method})
     return True
+
+
+def as_many_as_can_be(run: Callable[..., Any], speakers: dict[str, int | None]) -> Any:
+    """Run the pipeline; if it cannot make so many speakers, with as many as it can.
+
+    Where its own count is not what was asked for, pyannote clusters with k-means, which refuses
+    to make more clusters than there are embeddings: up to three in a clip of 10 s.
+    """
+    with warnings.catch_warnings():
+        # About the number of speakers, which ours say, and about arithmetic on short clips.
+        warnings.simplefilter("ignore")
+        try:
+            return run(**speakers)
+        except ValueError as error:
+            few = _TOO_FEW_EMBEDDINGS.search(str(error))
+            if few is None:
+                raise
+            most = int(few[1])
+            lowered = {
+                name: most if wanted and name != "max_speakers" else wanted
+                for name, wanted in speakers.items()
+            }
+        return run(**lowered)
 
 
 def _with_linkage(stock: Callable[..., Any], limits: Limits) -> Callable[..., Any]:

@@ -79,7 +79,7 @@ def convert(checkpoint: Path, folder: Path, tell: Tell) -> dict[str, Any]:
         fast = fast_model.build(shape, weights)
     except (nemo_weights.UnsupportedError, ValueError) as error:
         raise DiffersError(str(error)) from error
-    fast.pieces = tuple(original.pieces)
+    fast.pieces, fast.tokenizer = tuple(original.pieces), original.tokenizer
     tell("comparing with the original", 0.5)
     samples, lengths = probe()
     report = compare_exactly(original, fast, samples, lengths)

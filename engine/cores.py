@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from engine.control_groups import control_groups
+
 
 def available(root: Path = Path("/")) -> int:
     """Processors that this process may use: the container's share, not the host's.
@@ -22,26 +24,10 @@ def available(root: Path = Path("/")) -> int:
         root: Where ``proc`` and ``sys`` are mounted.
     """
     allowed = len(os.sched_getaffinity(0))
-    quotas = [quota for folder in _control_groups(root) if (quota := _quota(folder)) is not None]
+    quotas = [
+        quota for folder in control_groups(root, "cpu") if (quota := _quota(folder)) is not None
+    ]
     return max(1, min([allowed, *(math.ceil(quota) for quota in quotas)]))
-
-
-def _control_groups(root: Path) -> Iterator[Path]:
-    """The folders of this process's control groups and of all above them."""
-    base = root / "sys" / "fs" / "cgroup"
-    try:
-        lines = (root / "proc" / "self" / "cgroup").read_text().splitlines()
-    except OSError:
-        lines = []
-    for line in [*lines, "0::/", "0:cpu:/"]:  # in a container the listed path may be the host's
-        _, controllers, path = line.split(":", 2)
-        names = controllers.split(",")
-        if controllers and "cpu" not in names:
-            continue
-        folder = base / "cpu" if controllers else base
-        parts = [part for part in path.split("/") if part not in ("", "..")]
-        for depth in range(len(parts), -1, -1):
-            yield folder.joinpath(*parts[:depth])
 
 
 def _quota(folder: Path) -> float | None:

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from pyannote.core import SlidingWindow, SlidingWindowFeature
 
-from engine.chunks import SAMPLE_RATE_HZ, Array, Track
+from engine.chunks import Array, Track
 from engine.embeddings import Embeddings
 from engine.faults import MODEL_ERRORS
 from engine.folded_resnet import fold, multiplies_bfloat16
+from engine.recorded import SAMPLE_RATE_HZ
 from engine.segmentation import Segmentation
 from engine.shared_passes import SharedPasses, choose_sizes
 

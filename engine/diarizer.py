@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import os
-import re
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
 
 from engine import clustering, reconstruction
-from engine.chunks import SAMPLE_RATE_HZ, Samples, Track
+from engine.chunks import Track
 from engine.diarization_progress import hook_of, rising
 from engine.diarization_stages import Arithmetic, stages_of
 from engine.light_imports import import_pyannote
 from engine.memory import reporting_out_of_memory
+from engine.recorded import SAMPLE_RATE_HZ, Waveform
 from engine.shared_passes import WHAT_HELPS, SharedPasses, set_up
 from engine.speaker_turns import count_warnings, turns_of
+from engine.voice_matching import Rule
+from engine.voices import Known, Voices
 from speech.errors import EngineError
-from speech.types import Diarization, Report, report_nothing
-
-_TOO_FEW_EMBEDDINGS: Final = re.compile(r"n_samples=(\d+) should be >= n_clusters")
-"""What scikit-learn's KMeans says."""
+from speech.types import Diarization, Report, Voice, report_nothing
 
 Answer = tuple[Diarization, tuple[str, ...]]
 """Turns by time within the recording; warnings where there are not as many speakers as asked."""
@@ -41,15 +39,19 @@ class Recording:
         num_speakers: How many there are, if known; the bounds have no meaning then.
         min_speakers: At least so many.
         max_speakers: At most so many.
+        voices: Of people who may be in it, to call them by name.
+        voiceprints: Whether the speakers' voiceprints are wanted.
         report: Called with the stage "diarize" and a fraction that never falls, always from the
             thread that asked for the diarization. What it raises ends the work on this recording:
             this is how a caller cancels.
     """
 
-    samples: Samples
+    samples: Waveform
     num_speakers: int | None = None
     min_speakers: int | None = None
     max_speakers: int | None = None
+    voices: Sequence[Voice] = ()
+    voiceprints: bool = False
     report: Report = report_nothing
 
     @property
@@ -71,9 +73,12 @@ class Diarizer:
     Args:
         pipeline: A ``pyannote.audio.pipelines.SpeakerDiarization`` with its parameters set.
         arithmetic: See ``stages_of``.
+        rule: When two voices are one person's; None takes that of community-1.
     """
 
-    def __init__(self, pipeline: Any, arithmetic: Arithmetic | None = None) -> None:
+    def __init__(
+        self, pipeline: Any, arithmetic: Arithmetic | None = None, rule: Rule | None = None
+    ) -> None:
         self._pipeline = pipeline
         self._device: torch.device = getattr(pipeline, "device", torch.device("cpu"))
         set_up(self._device)
@@ -81,6 +86,7 @@ class Diarizer:
         reconstruction.install(pipeline)
         self._passes = SharedPasses(self._device)
         self._stages = self._passes.alone(partial(stages_of, pipeline, arithmetic))
+        self._voices = Voices(pipeline, self._stages, self._passes, rule or Rule())
 
     @classmethod
     def load(cls, directory: Path, device: str, arithmetic: Arithmetic | None = None) -> Diarizer:
@@ -100,6 +106,7 @@ class Diarizer:
         with reporting_out_of_memory("the diarization model itself does not fit"):
             try:
                 pipeline: Any = import_pyannote().Pipeline.from_pretrained(directory)
+                rule = Rule.of(directory)
             except (OSError, KeyError, ValueError, TypeError, AttributeError, ImportError) as error:
                 raise EngineError(
                     "diarization_unavailable",
@@ -107,11 +114,11 @@ class Diarizer:
                     " its weights are missing, damaged or of another kind",
                 ) from error
             pipeline.to(torch.device(device))
-            return cls(pipeline, arithmetic)
+            return cls(pipeline, arithmetic, rule)
 
     def diarize(
         self,
-        samples: Samples,
+        samples: Waveform,
         *,
         num_speakers: int | None = None,
         min_speakers: int | None = None,
@@ -124,7 +131,7 @@ class Diarizer:
             EngineError: ``engine_out_of_memory``.
             Exception: What ``report`` raises, or the models.
         """
-        recording = Recording(samples, num_speakers, min_speakers, max_speakers, report)
+        recording = Recording(samples, num_speakers, min_speakers, max_speakers, report=report)
         (outcome,) = self.diarize_all([recording])
         if isinstance(outcome, Exception):
             raise outcome
@@ -140,14 +147,26 @@ class Diarizer:
         """
         tracks = [Track(rising(recording.report)) for recording in recordings]
         try:
+            known = self._known(tracks, recordings)
             pipelines = self._pipelines(tracks, recordings)
             return [
-                self._answer(track, recording, pipelines.get(track))
+                self._answer(track, recording, pipelines.get(track), known.get(track))
                 for track, recording in zip(tracks, recordings, strict=True)
             ]
         finally:
             for track in tracks:
                 track.release()
+
+    def _known(
+        self, tracks: Sequence[Track], recordings: Sequence[Recording]
+    ) -> dict[Track, Known]:
+        """The known speakers of each recording, before the work on it: a sample may be no good."""
+        known = {}
+        for track, recording in zip(tracks, recordings, strict=True):
+            if recording.voices:
+                with track, reporting_out_of_memory("send shorter samples"):
+                    known[track] = self._voices.enrol(recording.voices)
+        return known
 
     def _pipelines(
         self, tracks: Sequence[Track], recordings: Sequence[Recording]
@@ -157,70 +176,55 @@ class Diarizer:
             return {}
         grid = self._stages.segmentation.grid
         for track, recording in zip(tracks, recordings, strict=True):
-            if recording.samples.size:
+            if recording.samples.size and track.error is None:
                 with track, reporting_out_of_memory(WHAT_HELPS):
                     track.cut(recording.samples, grid, self._device)
         heard = [track for track in tracks if track.count and track.error is None]
         return self._stages.pipelines(self._pipeline, heard, self._passes)
 
     def _answer(
-        self, track: Track, recording: Recording, pipeline: Any | None
+        self, track: Track, recording: Recording, pipeline: Any | None, known: Known | None
     ) -> Answer | Exception:
         found = Diarization(turns=(), exclusive_turns=())
+        said: tuple[str, ...] = known.warnings if known else ()
         if recording.samples.size and track.error is None:
             with track, reporting_out_of_memory(WHAT_HELPS):
-                run = partial(pipeline.apply, _file(track)) if pipeline else self._stock(recording)
-                output = _cluster(partial(run, hook=hook_of(track)), recording.speakers)
-                track.report("discrete_diarization", 1.0)  # pyannote stops early at silence
+                run = self._run(recording, pipeline, known)
+                output = clustering.as_many_as_can_be(
+                    partial(run, hook=hook_of(track)), recording.speakers
+                )
                 duration_s = recording.samples.size / SAMPLE_RATE_HZ
                 found = Diarization(
                     turns=turns_of(output.speaker_diarization, duration_s),
                     exclusive_turns=turns_of(output.exclusive_speaker_diarization, duration_s),
                 )
+                if recording.voices or recording.voiceprints:
+                    least = recording.num_speakers or recording.min_speakers or 1
+                    found, unclear = self._voices.recognise(found, recording.samples, known, least)
+                    said = (*said, *unclear)
+                track.report("discrete_diarization", 1.0)  # pyannote stops early at silence
         if track.error:
             return track.error
         speakers = len({turn.speaker for turn in found.turns})
-        return found, count_warnings(speakers, **recording.speakers)
+        return found, (*count_warnings(speakers, **recording.speakers), *said)
 
-    def _stock(self, recording: Recording) -> Callable[..., Any]:
-        """The pipeline in its own way, networks included."""
-        finite = np.where(np.isfinite(recording.samples), recording.samples, np.float32(0.0))
+    def _run(
+        self, recording: Recording, pipeline: Any | None, known: Known | None
+    ) -> Callable[..., Any]:
+        """The pipeline, whose networks have been run, or else in its own way with its networks."""
+        used = pipeline or self._pipeline
+        if known is not None:
+            used = self._voices.knowing(used, known)
+        if pipeline is not None:
+            return partial(used.apply, {"sample_rate": SAMPLE_RATE_HZ, "uri": "recording"})
+        finite = np.nan_to_num(recording.samples[:], nan=0.0, posinf=0.0, neginf=0.0)
         waveform = torch.from_numpy(finite).unsqueeze(0)
         file = {"waveform": waveform, "sample_rate": SAMPLE_RATE_HZ, "uri": "recording"}
 
         def run(**arguments: Any) -> Any:
             try:
-                return self._pipeline(file, **arguments)
+                return used(file, **arguments)
             finally:
                 set_up(self._device)
 
         return run
-
-
-def _cluster(run: Callable[..., Any], speakers: dict[str, int | None]) -> Any:
-    """Run the pipeline; if it cannot make so many speakers, with as many as it can.
-
-    Where its own count is not what was asked for, pyannote clusters with k-means, which refuses
-    to make more clusters than there are embeddings: up to three in a clip of 10 s.
-    """
-    with warnings.catch_warnings():
-        # About the number of speakers, which ours say, and about arithmetic on short clips.
-        warnings.simplefilter("ignore")
-        try:
-            return run(**speakers)
-        except ValueError as error:
-            few = _TOO_FEW_EMBEDDINGS.search(str(error))
-            if few is None:
-                raise
-            most = int(few[1])
-            lowered = {
-                name: most if wanted and name != "max_speakers" else wanted
-                for name, wanted in speakers.items()
-            }
-        return run(**lowered)
-
-
-def _file(track: Track) -> dict[str, Any]:
-    """A recording in pyannote's form."""
-    waveform = track.waveform[None, : track.size]
-    return {"waveform": waveform, "sample_rate": SAMPLE_RATE_HZ, "uri": "recording"}

@@ -17,7 +17,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from engine.chunks import SAMPLE_RATE_HZ, Array, Grid, Item, Track, runs
+from engine.chunks import Array, Grid, Item, Track, runs
+from engine.recorded import SAMPLE_RATE_HZ
 
 INT16_SCALE: Final = 1 << 15
 """WeSpeaker's features are of samples in the range of 16-bit integers."""
@@ -99,7 +100,8 @@ class Embeddings:
 
         def of(batch: Sequence[Item]) -> Array:
             with torch.inference_mode():
-                masks = self.masks(torch.stack([active[track][index] for track, index in batch]))
+                spoken = torch.stack([active[track][index] for track, index in batch])
+                masks = self.masks(spoken.float())
                 parts = zip(
                     self._features_of(batch).split(at_once), masks.split(at_once), strict=True
                 )
@@ -143,8 +145,7 @@ class Embeddings:
         """Kaldi's filter banks of each chunk, (chunks, frames, bands)."""
         parts = []
         for track, run in runs(batch, self._grid.window // self._grid.step):
-            begin, end = run[0] * self._grid.step, run[-1] * self._grid.step + self._grid.window
-            frames = self._features(track.waveform[None, begin:end] * INT16_SCALE)
+            frames = self._features(track.waveform(run[0], run[-1])[None] * INT16_SCALE)
             chunks = frames.unfold(0, self._frames, self._frame_step)
             parts.append(chunks[[index - run[0] for index in run]].transpose(1, 2))
         return torch.cat(parts).contiguous()

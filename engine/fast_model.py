@@ -2,6 +2,7 @@
 
     <folder>/model.safetensors    every weight; the encoder's in bf16 (or fp32), the rest in fp32
     <folder>/model.json           its shape and its pieces
+    <folder>/tokenizer.model      what makes pieces of a text (SentencePiece)
 
 ``engine/convert.py`` makes it from NeMo's archive. Nothing here needs NeMo, whose import and
 restoring take twenty times as long as this.
@@ -13,6 +14,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,16 +23,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from engine import footprint
+from engine.attention import Reach
 from engine.fastconformer import Encoder
+from engine.hotwords import Listening
 from engine.mel import Mel
 from engine.shape import Shape, from_dict
 from engine.tdt import Emission, Transducer
 from engine.tdt_steps import Search
 from speech.errors import EngineError
-from speech.types import AttentionUsed
 
 WEIGHTS: Final = "model.safetensors"
 DESCRIPTION: Final = "model.json"
+TOKENIZER: Final = "tokenizer.model"
 
 
 class FastModel(nn.Module):
@@ -42,6 +47,8 @@ class FastModel(nn.Module):
 
     pieces: Sequence[str] = ()
     """What each token spells, as SentencePiece writes it."""
+    tokenizer: bytes = b""
+    """SentencePiece's model."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -61,9 +68,7 @@ class FastModel(nn.Module):
         """Where it computes."""
         return self.mel.fb.device
 
-    def encode(
-        self, samples: Tensor, lengths: Tensor, reach: AttentionUsed
-    ) -> tuple[Tensor, Tensor]:
+    def encode(self, samples: Tensor, lengths: Tensor, reach: Reach) -> tuple[Tensor, Tensor]:
         """Features in fp32, the encoder in its own precision.
 
         Args:
@@ -79,16 +84,32 @@ class FastModel(nn.Module):
         encoded: tuple[Tensor, Tensor] = self.encoder(features.to(precision), frames, reach)
         return encoded
 
+    def pass_bytes(self, batch: int, seconds: float, reach: Reach) -> int:
+        """What a pass takes beside the model."""
+        element_bytes = self.encoder.pre_encode.out.weight.element_size()
+        return footprint.of_ours(self.shape, element_bytes, batch, seconds, reach)
+
     def prepare(self) -> None:
         """Find out how fast this machine can search; nothing that is heard changes by it."""
         if self.device.type == "cuda":
             self.search.probe()
 
     @torch.inference_mode()
-    def hear(self, samples: Tensor, lengths: Tensor, reach: AttentionUsed) -> list[list[Emission]]:
+    def hear(
+        self,
+        samples: Tensor,
+        lengths: Tensor,
+        reach: Reach,
+        hotwords: Sequence[Sequence[str]] = (),
+    ) -> list[list[Emission]]:
         """What is said in each recording of a batch; see ``encode`` and ``decode``."""
         encoded, frames = self.encode(samples, lengths, reach)
-        return self.search.decode(encoded, frames)
+        return self.search.decode(encoded, frames, self.listening(hotwords) if hotwords else None)
+
+    @cached_property
+    def listening(self) -> Listening:
+        """What makes something to listen for of phrases; most jobs have none."""
+        return Listening(self.tokenizer, self.shape.vocabulary, self.device)
 
 
 def build(shape: Shape, weights: dict[str, Tensor]) -> FastModel:
@@ -117,6 +138,7 @@ def load(folder: Path, device: torch.device) -> FastModel:
         weights = load_file(folder / WEIGHTS, device=str(device))
         model = build(from_dict(description["shape"]), weights)
         model.pieces = tuple(description["pieces"])
+        model.tokenizer = (folder / TOKENIZER).read_bytes()
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise EngineError(
             "model_unavailable", f"{folder.name} holds no fast checkpoint of this release"
@@ -142,6 +164,7 @@ def save(folder: Path, model: FastModel, precision: torch.dtype) -> None:
     save_file(weights, folder / WEIGHTS)
     description = {"shape": asdict(model.shape), "pieces": list(model.pieces)}
     (folder / DESCRIPTION).write_text(json.dumps(description), "utf-8")
+    (folder / TOKENIZER).write_bytes(model.tokenizer)
 
 
 def computes_bf16() -> bool:

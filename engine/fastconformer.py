@@ -9,19 +9,14 @@ docs/decisions/0005-fast-checkpoint.md.
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import glu, pad, silu
 
+from engine.attention import Reach
+from engine.footprint import SUBSAMPLING_SLICE_FRAMES
 from engine.relative_attention import RelativeAttention, sinusoids
 from engine.shape import Shape
-from speech.types import AttentionUsed
-
-SLICE_FRAMES: Final = 1024
-"""Encoder frames that the subsampling makes at a time, for each recording of a batch: 82 s, whose
-first convolution takes 600 MB in fp32 at Parakeet's width."""
 
 
 class Encoder(nn.Module):
@@ -37,9 +32,7 @@ class Encoder(nn.Module):
         self.pre_encode = Subsampling(shape)
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
 
-    def forward(
-        self, features: Tensor, lengths: Tensor, reach: AttentionUsed
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, lengths: Tensor, reach: Reach) -> tuple[Tensor, Tensor]:
         """Encode a batch.
 
         Args:
@@ -91,8 +84,8 @@ class Subsampling(nn.Module):
         factor = self._factor
         frames = int(self._halved(torch.tensor(features.shape[1])))
         parts = []
-        for first in range(0, frames, SLICE_FRAMES):
-            last = min(frames, first + SLICE_FRAMES)
+        for first in range(0, frames, SUBSAMPLING_SLICE_FRAMES):
+            last = min(frames, first + SUBSAMPLING_SLICE_FRAMES)
             before = 1 if first else 0
             begin = (first - before) * factor
             piece = features[:, begin : (last + 1) * factor if last < frames else None]
@@ -146,9 +139,7 @@ class Layer(nn.Module):
         self.feed_forward2 = FeedForward(shape)
         self.norm_out = nn.LayerNorm(width)
 
-    def forward(
-        self, x: Tensor, positions: Tensor, valid: Tensor | None, reach: AttentionUsed
-    ) -> Tensor:
+    def forward(self, x: Tensor, positions: Tensor, valid: Tensor | None, reach: Reach) -> Tensor:
         """(batch, frames, width) to the same; see ``Encoder``."""
         x = torch.add(x, self.feed_forward1(self.norm_feed_forward1(x)), alpha=0.5)
         x = x + self.self_attn(self.norm_self_att(x), positions, valid, reach)

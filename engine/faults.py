@@ -26,6 +26,9 @@ MODEL_ERRORS: Final = (
 )
 """On an odd recording. Anything else ends the process; the worker restarts it."""
 
+_POISONED: Final = ("CUDA error", "CUDNN_STATUS_EXECUTION_FAILED", "device-side assert")
+"""After such an error every further call of this process fails, whatever it is for."""
+
 IMPORT_ERRORS: Final = (
     *MODEL_ERRORS,
     ImportError,
@@ -40,6 +43,16 @@ FAILED_TEXT: Final = (
     "The models raised an error on this recording. Try again; if it fails again, try another "
     "format of the recording, and look at the worker's log."
 )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether less work at once may help."""
+    return isinstance(error, EngineError) and error.code == "engine_out_of_memory"
+
+
+def is_poisonous(error: Exception) -> bool:
+    """Whether the GPU can do nothing more for this process."""
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _POISONED)
 
 
 def as_worker_error(error: Exception, job_id: str) -> WorkerError:

@@ -7,22 +7,25 @@ time, and recordings that arrive together share their passes (docs/decisions/000
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-import soundfile
 import torch
 
 from engine import weights
 from engine.cores import Cores, available
-from engine.diarizing import Diarizing
-from engine.job import SAMPLE_RATE_HZ, Job
+from engine.courses import LookBack
+from engine.diarizing import Diarizing, name_of, usual_kind
+from engine.job import Job
 from engine.lane import Lane
 from engine.memory import overlap_fits
-from engine.parakeet import Parakeet, Samples
+from engine.parakeet import Parakeet
 from engine.transcribing import Transcriber
+from speech.coverage import Span
 from speech.errors import EngineError
 from speech.protocol import EngineSettings
+from speech.types import Transcript
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +44,7 @@ class Engine:
     def __init__(self, settings: EngineSettings) -> None:
         self.names: Mapping[str, str] = {
             "asr": settings.asr_name,
-            "diarization": settings.diarization_name,
+            "diarization": name_of(settings, usual_kind(settings)),
         }
         self._device = pick_device(settings.device)
         self.cores = Cores(settings.threads or available())
@@ -50,14 +53,26 @@ class Engine:
         # The lane loads its model itself: the first words need not wait for it.
         self._diarizing = Lane("diarize", self._speakers.work, self.cores, self._load_diarizer)
         speech = load_speech(settings, self._device)
-        transcriber = Transcriber(speech, self.cores, self._device)
-        self._transcribing = Lane("transcribe", transcriber.work, self.cores, self._own_stream)
+        spare = self._device != "cpu" and settings.cpu_fallback
+        transcriber = Transcriber(
+            speech,
+            self.cores,
+            self._device,
+            partial(load_speech, settings, "cpu") if spare else None,
+        )
+        self._transcribing: Lane[Job | LookBack] = Lane(
+            "transcribe", transcriber.work, self.cores, self._own_stream
+        )
 
     def take(self, job: Job) -> None:
         """Have a job heard; it is answered later, from another thread."""
+        job.look_again = self._look_again
         self._transcribing.put(job)
         if job.options.diarize:
             self._diarizing.put(job)
+
+    def _look_again(self, job: Job, heard: Transcript, holes: Sequence[Span]) -> None:
+        self._transcribing.put(LookBack(job, heard, holes))
 
     def _load_diarizer(self) -> None:
         with self.cores.at_work():
@@ -85,15 +100,6 @@ def load_speech(settings: EngineSettings, device: str) -> Parakeet:
         except EngineError as error:
             log.warning("the original model is used: %s", error.message)
     return Parakeet.load(weights.speech_checkpoint(settings), device)
-
-
-def read_recording(audio_path: str) -> Samples:
-    """The samples of a mono WAV file at 16 kHz."""
-    samples: Samples
-    samples, rate_hz = soundfile.read(audio_path, dtype="float32")
-    if rate_hz != SAMPLE_RATE_HZ or samples.ndim != 1:
-        raise ValueError("the engine takes mono audio at 16 kHz")
-    return samples
 
 
 def pick_device(wanted: str) -> str:

@@ -6,16 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from engine.faults import CancelledError
+from engine.recorded import SAMPLE_RATE_HZ, Waveform
+from speech import coverage
+from speech.coverage import Span
 from speech.request import Options
-from speech.types import AttentionUsed, Diarization, Hearing, Progress, Report, Transcript, Voice
+from speech.types import Diarization, Hearing, Progress, Report, Transcript, Voice
 
-if TYPE_CHECKING:
-    from engine.parakeet import Samples
-
-SAMPLE_RATE_HZ = 16000
+LookAgain = Callable[["Job", Transcript, Sequence[Span]], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -26,9 +26,8 @@ class Job:
     only one.
     """
 
-    samples: Samples
+    samples: Waveform
     options: Options
-    attention: AttentionUsed
     models: Mapping[str, str]
     """What hears it."""
     voices: Sequence[Voice]
@@ -37,6 +36,8 @@ class Job:
     """Called as the work goes on; raises ``CancelledError`` when the job is not wanted any more."""
     answer: Callable[[Hearing | Exception], None]
     """Called once, from any thread."""
+    look_again: LookAgain | None = None
+    """Has stretches of speech without words heard once more; ``repaired`` follows."""
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _answered: bool = False
@@ -45,6 +46,9 @@ class Job:
     _transcript: Transcript | None = None
     _diarization: Diarization | None = None
     _warnings: tuple[str, ...] = ()
+    _heard: float = 0.0
+    """Share of it that the speech model is done with."""
+    _second_look: Literal["due", "under way", "over"] = "due"
     _timings_s: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -59,6 +63,12 @@ class Job:
         with self._lock:
             if self._begun_s is None:
                 self._begun_s = time.monotonic()
+        return self.is_wanted()
+
+    def is_wanted(self) -> bool:
+        """Whether anybody waits for more of it: else it is answered by now."""
+        if self._answered:
+            return False
         try:
             self.diarizing(Progress("diarize", 0.0))
         except CancelledError as error:
@@ -76,7 +86,23 @@ class Job:
         """
         if self._answered:
             raise CancelledError
-        self.report(Progress("transcribe") if self._transcript is None else progress)
+        if self._transcript is None:
+            progress = Progress("transcribe", self._heard or None)
+        self.report(progress)
+
+    def heard(self, share: float) -> None:
+        """The speech model is done with so much of it.
+
+        Raises:
+            CancelledError: It is not wanted any more, or answered.
+        """
+        self._heard = share
+        self.diarizing(Progress("transcribe", share))
+
+    def warn(self, text: str) -> None:
+        """Tell the caller something beside the answer."""
+        with self._lock:
+            self._warnings += (text,)
 
     def transcribed(self, transcript: Transcript, seconds: float) -> None:
         """The speech model is done with it."""
@@ -88,8 +114,15 @@ class Job:
     def diarized(self, diarization: Diarization, warnings: tuple[str, ...], seconds: float) -> None:
         """The diarizer is done with it."""
         with self._lock:
-            self._diarization, self._warnings = diarization, warnings
+            self._diarization, self._warnings = diarization, self._warnings + warnings
             self._timings_s["diarize"] = seconds
+        self._answer_if_whole()
+
+    def repaired(self, transcript: Transcript, seconds: float) -> None:
+        """The speech model has heard the stretches without words once more."""
+        with self._lock:
+            self._transcript, self._second_look = transcript, "over"
+            self._timings_s["transcribe"] += seconds
         self._answer_if_whole()
 
     def fail(self, error: Exception) -> None:
@@ -101,6 +134,8 @@ class Job:
         with self._lock:
             transcript, diarization, begun_s = self._transcript, self._diarization, self._begun_s
         if transcript is None or (diarization is None and self.options.diarize):
+            return
+        if self._looks_again(transcript, diarization):
             return
         if begun_s is None or not self._takes_answer():
             return
@@ -114,6 +149,23 @@ class Job:
                 timings_s=self._timings_s,
             )
         )
+
+    def _looks_again(self, transcript: Transcript, diarization: Diarization | None) -> bool:
+        """Whether speech without words is being heard once more; that is done once."""
+        if diarization is None or self.look_again is None:
+            return False
+        with self._lock:
+            state = self._second_look
+            if state == "due":
+                self._second_look = "under way"
+        if state != "due":
+            return state == "under way"
+        holes = coverage.holes(transcript.words, diarization.turns)
+        if holes:
+            self.look_again(self, transcript, holes)
+        else:
+            self._second_look = "over"
+        return bool(holes)
 
     def _takes_answer(self) -> bool:
         """Whether the caller is the one to answer."""

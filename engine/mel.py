@@ -7,10 +7,9 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from engine.footprint import MEL_SLICE_FRAMES
 from engine.shape import Shape
 
-SLICE_FRAMES: Final = 30_000
-"""Five minutes at a time: the complex spectrum of an hour is 740 MB."""
 STD_GUARD: Final = 1e-5
 """NeMo adds it to the deviation of each band (features.py, CONSTANT)."""
 
@@ -62,8 +61,8 @@ class Mel(nn.Module):
         padded = nn.functional.pad(samples, (half, half))
         frames = samples.shape[1] // shape.stride_samples + 1
         out = samples.new_empty(samples.shape[0], frames, shape.mel_bands)
-        for first in range(0, frames, SLICE_FRAMES):
-            last = min(frames, first + SLICE_FRAMES)
+        for first in range(0, frames, MEL_SLICE_FRAMES):
+            last = min(frames, first + MEL_SLICE_FRAMES)
             begin = first * shape.stride_samples
             end = (last - 1) * shape.stride_samples + shape.fft_samples
             spectrum = torch.stft(

@@ -17,22 +17,21 @@ from nemo.collections.asr.parts.submodules.multi_head_attention import (
     RelPositionMultiHeadAttentionLongformer,
 )
 
-from engine.attention import LOCAL_CONTEXT_FRAMES
+from engine.attention import LOCAL_CONTEXT_FRAMES, Reach
 from speech.errors import EngineError
-from speech.types import AttentionUsed
 
-_NEMO_NAME: Final[dict[AttentionUsed, str]] = {"full": "rel_pos", "local": "rel_pos_local_attn"}
-_CONTEXT_FRAMES: Final[dict[AttentionUsed, tuple[int, int]]] = {
+_NEMO_NAME: Final[dict[Reach, str]] = {"full": "rel_pos", "local": "rel_pos_local_attn"}
+_CONTEXT_FRAMES: Final[dict[Reach, tuple[int, int]]] = {
     "full": (-1, -1),
     "local": (LOCAL_CONTEXT_FRAMES, LOCAL_CONTEXT_FRAMES),
 }
-_CLASSES: Final[dict[AttentionUsed, type]] = {
+_CLASSES: Final[dict[Reach, type]] = {
     "full": RelPositionMultiHeadAttention,
     "local": RelPositionMultiHeadAttentionLongformer,
 }
 
 
-def set_attention(model: Any, kind: AttentionUsed) -> None:
+def set_attention(model: Any, kind: Reach) -> None:
     """Let a NeMo model with a FastConformer encoder use this attention. Cheap, and free if it does.
 
     The model's configuration is left alone: it describes the checkpoint.
@@ -70,7 +69,7 @@ def set_attention(model: Any, kind: AttentionUsed) -> None:
         raise EngineError("engine_failed", "switching the attention changed the model's parameters")
 
 
-def _change_class(attention: Any, kind: AttentionUsed) -> None:
+def _change_class(attention: Any, kind: Reach) -> None:
     """Give an attention layer the other class; the attributes below are all that the local adds."""
     attention.__class__ = _CLASSES[kind]
     attention.att_context_size = list(_CONTEXT_FRAMES[kind])
@@ -79,7 +78,7 @@ def _change_class(attention: Any, kind: AttentionUsed) -> None:
     attention.global_attn_separate = False
 
 
-def _positions_like(old: Any, kind: AttentionUsed) -> Any:
+def _positions_like(old: Any, kind: Reach) -> Any:
     """Positional encodings of this kind with the settings of ``old``, without a table yet."""
     settings = {
         "d_model": old.d_model,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tarfile
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from nemo.utils import logging as nemo_logging
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from engine import footprint
+from engine.attention import Reach
 from engine.nemo_attention import set_attention
+from engine.nemo_hotwords import ListeningSearch, tokenizer_of
 from engine.tdt import Emission
 from speech.errors import EngineError
-from speech.types import AttentionUsed
 
 
 class NemoModel:
@@ -44,31 +47,64 @@ class NemoModel:
         model.freeze()
         model.eval()
 
+    def pass_bytes(self, batch: int, seconds: float, reach: Reach) -> int:
+        """What a pass takes beside the model."""
+        encoder = self.model.cfg.encoder
+        element_bytes = next(self.model.encoder.parameters()).element_size()
+        return batch * footprint.of_nemos(
+            encoder.n_heads, encoder.d_model, element_bytes, seconds / self.frame_s, reach
+        )
+
+    @property
+    def tokenizer(self) -> bytes:
+        """SentencePiece's model."""
+        return tokenizer_of(self.model)
+
+    @cached_property
+    def _listening(self) -> ListeningSearch:
+        return ListeningSearch(self.model)
+
     def prepare(self) -> None:
         """NeMo finds out for itself, at its first batch."""
 
     @torch.inference_mode()
-    def hear(self, samples: Tensor, lengths: Tensor, reach: AttentionUsed) -> list[list[Emission]]:
+    def hear(
+        self,
+        samples: Tensor,
+        lengths: Tensor,
+        reach: Reach,
+        hotwords: Sequence[Sequence[str]] = (),
+    ) -> list[list[Emission]]:
         """What is said in each recording of a batch.
 
         Args:
             samples: Shape (batch, samples), 16 kHz.
             lengths: Shape (batch,), in samples.
             reach: What each encoder frame may see.
+            hotwords: Of each recording, the phrases to listen for; empty where none has any.
         """
         set_attention(self.model, reach)
         encoded, frames = self.model(input_signal=samples, input_signal_length=lengths)
-        return [self._search(encoded[i : i + 1, :, :n], n) for i, n in enumerate(frames.tolist())]
+        return [
+            self.search(encoded[i : i + 1, :, :n], n, phrases)
+            for i, (n, phrases) in enumerate(
+                zip(frames.tolist(), hotwords or [()] * len(frames), strict=True)
+            )
+        ]
 
-    def _search(self, encoded: Tensor, frames: int) -> list[Emission]:
+    def search(self, encoded: Tensor, frames: int, hotwords: Sequence[str]) -> list[Emission]:
         """Greedy search in one recording; shape (1, width, frames).
 
         Not in the whole batch: NeMo 3.0.0 then tells durations of other tokens, those at which the
         search stood when the slowest recording of the batch found its next token (the inner loop of
         tdt_label_looping.py takes new ones for all).
         """
+        length = torch.tensor([frames], device=encoded.device)
+        phrases = self._listening.writable(hotwords) if hotwords else []
+        if phrases:
+            return _emissions(self._listening(encoded, length, phrases))
         (hypothesis,) = self.model.decoding.rnnt_decoder_predictions_tensor(
-            encoded, torch.tensor([frames], device=encoded.device), return_hypotheses=True
+            encoded, length, return_hypotheses=True
         )
         return _emissions(hypothesis)
 

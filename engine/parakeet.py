@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from engine import fast_model
+from engine.attention import Reach
 from engine.memory import reporting_out_of_memory
 from engine.tdt import Emission
 from engine.words import Token, join, words_and_chars
-from speech.types import AttentionUsed, Transcript
+from speech.types import Transcript
 
 SAMPLE_RATE_HZ: Final = 16000
 MIN_SAMPLES: Final = SAMPLE_RATE_HZ
@@ -40,11 +41,23 @@ class Network(Protocol):
     def device(self) -> torch.device:
         """Where it computes."""
 
+    def pass_bytes(self, batch: int, seconds: float, reach: Reach) -> int:
+        """Memory that a pass over so many recordings of this length takes beside the model."""
+
     def prepare(self) -> None:
         """Find out what this machine can do; called once the first answer is out."""
 
-    def hear(self, samples: Tensor, lengths: Tensor, reach: AttentionUsed) -> list[list[Emission]]:
-        """Emissions of each recording of a batch; each is what it would be alone."""
+    def hear(
+        self,
+        samples: Tensor,
+        lengths: Tensor,
+        reach: Reach,
+        hotwords: Sequence[Sequence[str]] = (),
+    ) -> list[list[Emission]]:
+        """Emissions of each recording of a batch; each is what it would be alone.
+
+        ``hotwords``: of each recording, what to listen for; empty where there are none at all.
+        """
 
 
 class Parakeet:
@@ -77,12 +90,15 @@ class Parakeet:
 
             return cls(nemo_model.load(checkpoint, torch.device(device)))
 
-    def transcribe(self, samples: Samples, attention: AttentionUsed) -> Transcript:
+    def transcribe(self, samples: Samples, attention: Reach) -> Transcript:
         """Hear one recording in one pass; see ``transcribe_all``."""
         return self.transcribe_all([samples], attention)[0]
 
     def transcribe_all(
-        self, recordings: Sequence[Samples], attention: AttentionUsed
+        self,
+        recordings: Sequence[Samples],
+        attention: Reach,
+        hotwords: Sequence[Sequence[str]] = (),
     ) -> list[Transcript]:
         """Hear recordings in one pass.
 
@@ -93,15 +109,23 @@ class Parakeet:
             recordings: Mono at 16 kHz, shape (samples,) each, -1 to 1. What is not finite is
                 silence. All are padded to the length of the longest.
             attention: See ``engine.attention``.
+            hotwords: Of each recording, the phrases that are likely in it (``engine.hotwords``);
+                empty where no recording has any.
 
         Raises:
             EngineError: ``engine_out_of_memory``.
         """
         heard = [samples for samples in recordings if samples.size]
+        likely = [
+            phrases
+            for samples, phrases in zip(recordings, hotwords or [()] * len(recordings), strict=True)
+            if samples.size
+        ]
         emissions: list[list[Emission]] = []
         if heard:
             with reporting_out_of_memory("send a shorter part of it, or choose local attention"):
-                emissions = self.network.hear(*self._batch(heard), attention)
+                batch = self._batch(heard)
+                emissions = self.network.hear(*batch, attention, likely if any(likely) else ())
         found = iter(emissions)
         return [
             self._transcript(next(found) if samples.size else [], samples.size, attention)
@@ -117,7 +141,7 @@ class Parakeet:
         return batch.to(self.network.device), torch.tensor(lengths, device=self.network.device)
 
     def _transcript(
-        self, emissions: Sequence[Emission], samples: int, attention: AttentionUsed
+        self, emissions: Sequence[Emission], samples: int, attention: Reach
     ) -> Transcript:
         words, chars = words_and_chars(
             [

@@ -10,18 +10,15 @@ exact.
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from engine.attention import LOCAL_CONTEXT_FRAMES
+from engine.attention import LOCAL_CONTEXT_FRAMES, Reach
+from engine.footprint import BIAS_BYTES
 from engine.shape import Shape
-from speech.types import AttentionUsed
-
-BIAS_BYTES: Final = 256 << 20
-"""The most that the bias of one slice of queries may take."""
 
 
 class _Heads(NamedTuple):
@@ -54,9 +51,7 @@ class RelativeAttention(nn.Module):
         self.pos_bias_u = nn.Parameter(torch.empty(shape.heads, self._size))
         self.pos_bias_v = nn.Parameter(torch.empty(shape.heads, self._size))
 
-    def forward(
-        self, x: Tensor, positions: Tensor, valid: Tensor | None, reach: AttentionUsed
-    ) -> Tensor:
+    def forward(self, x: Tensor, positions: Tensor, valid: Tensor | None, reach: Reach) -> Tensor:
         """Attend.
 
         Args:
@@ -86,7 +81,7 @@ class RelativeAttention(nn.Module):
         return heads.transpose(1, 2)
 
 
-def sinusoids(frames: int, width: int, reach: AttentionUsed, like: Tensor) -> Tensor:
+def sinusoids(frames: int, width: int, reach: Reach, like: Tensor) -> Tensor:
     """Encodings of the distances that attention over so many frames needs, farthest past first.
 
     Args:

@@ -36,12 +36,12 @@ class Segmentation:
         self._windows = SlidingWindow(start=0.0, duration=inference.duration, step=inference.step)
 
     def __call__(self, batch: Sequence[Item]) -> Array:
-        """Zeros and ones, (chunks, frames, speakers)."""
-        waveforms = [track.chunks[run[0] : run[-1] + 1] for track, run in runs(batch, 1)]
+        """Zeros and ones, (chunks, frames, speakers), a byte each: an hour has six million."""
+        waveforms = [track.chunks(run[0], run[-1]) for track, run in runs(batch, 1)]
         with torch.inference_mode():
             scores = self._network(torch.cat(waveforms).unsqueeze(1))
-            return np.asarray(self._conversion(scores).cpu().numpy())
+            return np.asarray(self._conversion(scores).to(torch.uint8).cpu().numpy())
 
     def feature(self, chunks: Array) -> Any:
         """All chunks of a recording as pyannote hands them on."""
-        return SlidingWindowFeature(chunks, self._windows)
+        return SlidingWindowFeature(chunks.astype(np.float32), self._windows)

@@ -20,9 +20,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.attention import choose_attention
-from engine.faults import IMPORT_ERRORS, MODEL_ERRORS, CancelledError, as_worker_error
-from engine.job import SAMPLE_RATE_HZ, Job
+from engine import recorded
+from engine.faults import (
+    IMPORT_ERRORS,
+    MODEL_ERRORS,
+    CancelledError,
+    as_worker_error,
+    is_poisonous,
+)
+from engine.job import Job
 from speech import protocol
 from speech.errors import WorkerError
 from speech.request import Options
@@ -146,8 +152,6 @@ def read_ahead(settings: protocol.EngineSettings) -> None:
 
 def take(channel: Channel, engine: Engine, message: protocol.Message) -> None:
     """Hand a job to the engine; it is answered here whatever happens to it."""
-    from engine.hearing import read_recording  # torch is imported by now
-
     job_id: str = message["id"]
 
     def report(progress: Progress) -> None:
@@ -167,18 +171,20 @@ def take(channel: Channel, engine: Engine, message: protocol.Message) -> None:
             channel.send("result", id=job_id, hearing=hearing, idle_s=engine.cores.idle_s())
         elif isinstance(outcome, CancelledError):
             channel.send("cancelled", id=job_id)
+        elif is_poisonous(outcome):  # the worker starts another engine, and tries the job again
+            log.error("the GPU is of no use any more: %s", type(outcome).__name__)
+            end_process(1)
         else:
             send_error(channel, job_id, as_worker_error(outcome, job_id))
         channel.forget(job_id)
 
     try:
         options: Options = protocol.options_from_dict(message["options"])
-        samples = read_recording(message["audio_path"])
-        attention = choose_attention(len(samples) / SAMPLE_RATE_HZ, options.attention)
+        samples = recorded.read(Path(message["audio_path"]))
         used = ("asr", "diarization") if options.diarize else ("asr",)
         models = {name: engine.names[name] for name in used}
         voices = [protocol.voice_from_dict(voice) for voice in message["voices"]]
-        engine.take(Job(samples, options, attention, models, voices, report, answer))
+        engine.take(Job(samples, options, models, voices, report, answer))
     except (WorkerError, *MODEL_ERRORS) as error:
         answer(error)
 

@@ -6,12 +6,14 @@ frames to skip (Xu et al. 2023, https://arxiv.org/abs/2304.06795). A blank skips
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
+from engine.hotwords import Hotwords, choose
 from engine.shape import Shape
 
 AHEAD: Final = 4
@@ -33,7 +35,8 @@ class Emission:
     frames: int
     """How many it skipped."""
     confidence: float
-    """Its probability among tokens and blank, scaled so that a uniform guess is 0."""
+    """Its probability among tokens and blank, scaled so that a uniform guess is 0. A token that was
+    chosen for its bonus has the probability that it had without."""
 
 
 class Transducer(nn.Module):
@@ -92,11 +95,19 @@ class Transducer(nn.Module):
         return out[..., :tokens], out[..., tokens:]
 
 
-def confidence(scores: Tensor) -> Tensor:
-    """The highest probability, scaled to 0 for a uniform guess (NeMo's ``max_prob``, alpha 1)."""
+def confidence(scores: Tensor, chosen: Tensor | None = None) -> Tensor:
+    """The highest probability, scaled to 0 for a uniform guess (NeMo's ``max_prob``, alpha 1).
+
+    Args:
+        scores: Shape (..., tokens).
+        chosen: Shape (...). Where it is given, the probability of these tokens is taken.
+    """
     count = scores.shape[-1]
-    highest = scores.float().log_softmax(-1).amax(-1).exp()
-    return (highest * count - 1) / (count - 1)
+    logs = scores.float().log_softmax(-1)
+    if chosen is None:
+        return (logs.amax(-1).exp() * count - 1) / (count - 1)
+    likely = logs.gather(-1, chosen[..., None])[..., 0].exp()
+    return ((likely * count - 1) / (count - 1)).clamp_min(0)
 
 
 @dataclass(slots=True)
@@ -109,6 +120,9 @@ class _Stream:
     frame: int = 0
     symbols: int = 0
     """Tokens in a row that were emitted at the frame of the last one."""
+    hotwords: Hotwords | None = None
+    state: int = 0
+    """Where in the hotwords it is."""
 
     def emit(self, token: int, skipped: int, sure: float, max_symbols: int) -> None:
         last = self.emissions[-1].frame if self.emissions else -1
@@ -117,30 +131,43 @@ class _Stream:
         self.frame += skipped
         if skipped == 0 and self.symbols >= max_symbols:
             self.frame += 1  # else a model that is sure of itself never comes to an end
+        if self.hotwords is not None:
+            self.state = self.hotwords.after(self.state, token)
 
 
-def decode(model: Transducer, encoded: Tensor, lengths: Tensor) -> list[list[Emission]]:
+def decode(
+    model: Transducer,
+    encoded: Tensor,
+    lengths: Tensor,
+    hotwords: Sequence[Hotwords | None] | None = None,
+) -> list[list[Emission]]:
     """Greedy search over a batch; every recording by itself gives the same.
 
     Args:
         model: The networks.
         encoded: Shape (batch, frames, width).
         lengths: Shape (batch,), in frames.
+        hotwords: Of each recording; None where none has any.
 
     Returns:
         The emissions of each recording, in order.
     """
     projected = model.enc(encoded.to(model.enc.weight.dtype))
     streams = [_Stream(index, frames, []) for index, frames in enumerate(lengths.tolist())]
+    for stream, own in zip(streams, hotwords or (), strict=False):
+        stream.hotwords = own
     results = [stream.emissions for stream in streams]
     streams = [stream for stream in streams if stream.frames]
     if streams:
-        _search(model, projected, streams)
+        _search(model, projected, streams, listens=hotwords is not None)
     return results
 
 
-def _search(model: Transducer, projected: Tensor, streams: list[_Stream]) -> None:
-    """Go on until every stream is at its end; those that are, leave the batch."""
+def _search(model: Transducer, projected: Tensor, streams: list[_Stream], *, listens: bool) -> None:
+    """Go on until every stream is at its end; those that are, leave the batch.
+
+    ``listens``: some have hotwords.
+    """
     predicted, state = model.start(len(streams))
     while streams:
         ahead = max(1, min(AHEAD, ROWS_AHEAD // len(streams)))
@@ -151,8 +178,10 @@ def _search(model: Transducer, projected: Tensor, streams: list[_Stream]) -> Non
         )
         tokens, durations = model.scores(projected[rows, frames], predicted[:, None])
         best, skips = tokens.max(-1).indices, durations.max(-1).indices
+        if listens:
+            best = choose(tokens, best, _bonuses(streams))
         found = _scan(model.shape, streams, best.tolist(), skips.tolist())
-        _emit(model.shape, streams, found, tokens)
+        _emit(model.shape, streams, found, tokens, listens=listens)
         goes_on = [i for i, stream in enumerate(streams) if stream.frame < stream.frames]
         if len(goes_on) < len(streams):
             keep = torch.tensor(goes_on, dtype=torch.long, device=projected.device)
@@ -160,6 +189,15 @@ def _search(model: Transducer, projected: Tensor, streams: list[_Stream]) -> Non
             streams = [streams[i] for i in goes_on]
             found = [found[i] for i in goes_on]
         predicted, state = _hear(model, predicted, state, [token for token, _, _ in found])
+
+
+def _bonuses(streams: list[_Stream]) -> dict[int, Tensor]:
+    """Of the streams that have hotwords, by their row."""
+    return {
+        row: stream.hotwords.bonus(stream.state)
+        for row, stream in enumerate(streams)
+        if stream.hotwords is not None
+    }
 
 
 def _scan(
@@ -185,14 +223,20 @@ def _scan(
 
 
 def _emit(
-    shape: Shape, streams: list[_Stream], found: list[tuple[int, int, int]], tokens: Tensor
+    shape: Shape,
+    streams: list[_Stream],
+    found: list[tuple[int, int, int]],
+    tokens: Tensor,
+    *,
+    listens: bool,
 ) -> None:
     """Note the tokens that were found."""
     spoken = [i for i, (token, _, _) in enumerate(found) if token != shape.vocabulary]
     if not spoken:
         return
     ahead = [found[i][1] for i in spoken]
-    for i, sure in zip(spoken, confidence(tokens[spoken, ahead]).tolist(), strict=True):
+    chosen = torch.tensor([found[i][0] for i in spoken], device=tokens.device) if listens else None
+    for i, sure in zip(spoken, confidence(tokens[spoken, ahead], chosen).tolist(), strict=True):
         streams[i].emit(found[i][0], found[i][2], sure, shape.max_symbols)
 
 

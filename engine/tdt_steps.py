@@ -10,11 +10,13 @@ refuse with CUDA error 35.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 import torch
 from torch import Tensor
 
+from engine.hotwords import Hotwords
 from engine.tdt import Emission, Transducer, confidence, decode
 
 log = logging.getLogger(__name__)
@@ -162,14 +164,37 @@ class Search:
         self._captured: StepSearch | None = None
         self.uses_graphs = False
 
-    def decode(self, encoded: Tensor, lengths: Tensor) -> list[list[Emission]]:
+    def decode(
+        self,
+        encoded: Tensor,
+        lengths: Tensor,
+        hotwords: Sequence[Hotwords | None] | None = None,
+    ) -> list[list[Emission]]:
         """See ``engine.tdt.decode``."""
+        if hotwords is not None:
+            if self.uses_graphs and not all(hotwords):
+                return self._apart(encoded, lengths, hotwords)
+            return decode(self._model, encoded, lengths, hotwords)
         if self.uses_graphs:
             try:
                 return self._fitting(len(lengths), int(lengths.sum())).decode(encoded, lengths)
             except RuntimeError as error:
                 self._give_up(error)
         return decode(self._model, encoded, lengths)
+
+    def _apart(
+        self, encoded: Tensor, lengths: Tensor, hotwords: Sequence[Hotwords | None]
+    ) -> list[list[Emission]]:
+        """Captured steps know no hotwords; recordings without any are not to wait for the rest."""
+        found: dict[int, list[Emission]] = {}
+        with_some = [i for i, own in enumerate(hotwords) if own is not None]
+        without = [i for i, own in enumerate(hotwords) if own is None]
+        for rows, own in ((with_some, [hotwords[i] for i in with_some]), (without, None)):
+            if rows:
+                place = torch.tensor(rows, device=encoded.device)
+                each = self.decode(encoded[place], lengths[place], own)
+                found.update(zip(rows, each, strict=True))
+        return [found[i] for i in range(len(hotwords))]
 
     @torch.inference_mode()
     def probe(self) -> None:

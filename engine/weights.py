@@ -48,3 +48,24 @@ def diarization_directory(settings: EngineSettings) -> Path:
         )
     verify_directory(directory)
     return directory
+
+
+def sortformer_checkpoint(settings: EngineSettings) -> Path:
+    """The ``.nemo`` file of Sortformer.
+
+    Raises:
+        EngineError: The settings' problem, or ``diarization_unavailable``; the message says what is
+            wrong with it.
+    """
+    problem = settings.sortformer_problem
+    if problem is not None:
+        raise EngineError(problem.code, problem.message, retryable=problem.retryable)
+    if settings.sortformer_model is None:
+        raise EngineError("diarization_unavailable", "there is no Sortformer model")
+    checkpoint = Path(settings.sortformer_model)
+    if not checkpoint.is_file():
+        raise EngineError("diarization_unavailable", f"there is no file {checkpoint.name}")
+    try:
+        return require_nemo(checkpoint)
+    except EngineError as error:
+        raise EngineError("diarization_unavailable", error.message) from error

@@ -7,6 +7,7 @@ finds its first slice by bisection and touches a few slices only.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from speech.types import SpeakerTurn
 
 TIE_S = 1e-6
 """Times closer than this are equal: sums of floats differ in their last digits."""
+NEXT_S = 3.0
+"""Nobody who is further from a word than this, and than the nearest speaker, matters to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,18 @@ class Activity:
 
     times_s: tuple[float, ...]
     active: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Who is active during a span."""
+
+    seconds: dict[str, float]
+    """How long each speaker is. Silent speakers are left out."""
+    covered_s: float
+    """How long anybody is."""
+    together_s: float
+    """How long two or more are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +68,31 @@ def activity(turns: Iterable[SpeakerTurn]) -> Activity:
     return Activity(tuple(times_s), tuple(active))
 
 
-def overlaps_s(timeline: Activity, start_s: float, end_s: float) -> tuple[dict[str, float], float]:
-    """How long each speaker is active between start and end, and how long anybody is.
-
-    Silent speakers are left out.
-    """
+def heard(timeline: Activity, start_s: float, end_s: float) -> Heard:
+    """Who is active between start and end."""
     times_s = timeline.times_s
     seconds: dict[str, float] = {}
-    covered_s = 0.0
+    covered_s = together_s = 0.0
     index = max(bisect_right(times_s, start_s) - 1, 0)
     while index + 1 < len(times_s) and times_s[index] < end_s:
         shared_s = min(end_s, times_s[index + 1]) - max(start_s, times_s[index])
         speakers = timeline.active[index]
         if shared_s > 0 and speakers:
             covered_s += shared_s
+            together_s += shared_s if len(speakers) > 1 else 0.0
             for speaker in speakers:
                 seconds[speaker] = seconds.get(speaker, 0.0) + shared_s
         index += 1
-    return seconds, covered_s
+    return Heard(seconds, covered_s, together_s)
+
+
+def alone(timeline: Activity, start_s: float, end_s: float) -> str | None:
+    """Who is active from start to end without a break, and nobody else; None where it is not so."""
+    times_s = timeline.times_s
+    index = bisect_right(times_s, start_s) - 1
+    if index < 0 or len(timeline.active[index]) != 1 or times_s[index + 1] < end_s:
+        return None
+    return timeline.active[index][0]
 
 
 def edges(timed_speakers: Iterable[tuple[float, str]]) -> Edges:
@@ -82,25 +104,33 @@ def edges(timed_speakers: Iterable[tuple[float, str]]) -> Edges:
     return Edges(tuple(times_s), tuple(frozenset(at[time_s]) for time_s in times_s))
 
 
-def nearest(starts: Edges, ends: Edges, start_s: float, end_s: float) -> tuple[float, set[str]]:
-    """The gap in seconds from start..end, where nobody speaks, to the nearest turn; whose it is.
+def gaps_s(starts: Edges, ends: Edges, start_s: float, end_s: float) -> dict[str, float]:
+    """How far from start..end, where nobody speaks, speakers' nearest turns are, in seconds.
 
-    The gap is to a turn's edge. A distance to its middle would put a word beside a long turn into
-    a short turn further away. More than one speaker comes back where the gaps are equal.
+    Of the nearest speaker, and of those at most ``NEXT_S`` further away. The gap is to a turn's
+    edge. A distance to its middle would put a word beside a long turn into a short turn further
+    away.
     """
     left = bisect_right(ends.times_s, start_s) - 1
     right = bisect_left(starts.times_s, end_s)
-    gaps_s = [start_s - ends.times_s[left]] if left >= 0 else []
-    gaps_s += [time_s - end_s for time_s in starts.times_s[right : right + 1]]
-    gap_s = min(gaps_s)
-    speakers: set[str] = set()
-    while left >= 0 and start_s - ends.times_s[left] <= gap_s + TIE_S:
-        speakers |= ends.speakers[left]
-        left -= 1
-    while right < len(starts.times_s) and starts.times_s[right] - end_s <= gap_s + TIE_S:
-        speakers |= starts.speakers[right]
-        right += 1
-    return gap_s, speakers
+    found: dict[str, float] = {}
+    farthest_s = math.inf
+    while True:
+        left_s = start_s - ends.times_s[left] if left >= 0 else math.inf
+        right_s = starts.times_s[right] - end_s if right < len(starts.times_s) else math.inf
+        gap_s = min(left_s, right_s)
+        if gap_s > farthest_s or gap_s == math.inf:
+            return found
+        if not found:
+            farthest_s = gap_s + NEXT_S
+        if left_s <= right_s:
+            speakers = ends.speakers[left]
+            left -= 1
+        else:
+            speakers = starts.speakers[right]
+            right += 1
+        for speaker in speakers:
+            found.setdefault(speaker, gap_s)
 
 
 def by_first_appearance(turns: Sequence[SpeakerTurn]) -> tuple[str, ...]:
@@ -117,5 +147,4 @@ def talk_times_s(turns: Sequence[SpeakerTurn]) -> dict[str, float]:
     timeline = activity(turns)
     if not timeline.times_s:
         return {}
-    seconds, _ = overlaps_s(timeline, timeline.times_s[0], timeline.times_s[-1])
-    return seconds
+    return heard(timeline, timeline.times_s[0], timeline.times_s[-1]).seconds

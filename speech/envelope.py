@@ -1,6 +1,8 @@
 """The shape of what goes out: the only place that knows the JSON keys of an answer.
 
 Times are rounded to milliseconds, confidences to four decimals. Rounding keeps the order of times.
+A flag that is set for few words or segments has its key only where it is true: a long recording has
+30,000 words.
 """
 
 from __future__ import annotations
@@ -9,10 +11,19 @@ import json
 from collections.abc import Mapping
 
 from speech.errors import CODES, WorkerError
-from speech.types import Char, LabelledWord, Result, Segment, SpeakerSummary
+from speech.types import (
+    Char,
+    Coverage,
+    LabelledWord,
+    Plan,
+    Result,
+    Segment,
+    SpeakerSummary,
+)
 
 TIME_DECIMALS = 3
 CONFIDENCE_DECIMALS = 4
+VOICEPRINT_DECIMALS = 5
 
 Envelope = dict[str, object]
 
@@ -21,7 +32,8 @@ def success(result: Result) -> Envelope:
     """The answer to a job that succeeded.
 
     ``timestamps`` holds the levels that were asked for. Without diarization ``speakers`` is empty
-    and no word or segment has a speaker's key.
+    and no word or segment has a speaker's key. ``scores`` is there where the request had a
+    reference.
     """
     diarized = result.diarized
     levels: dict[str, object] = {}
@@ -31,19 +43,26 @@ def success(result: Result) -> Envelope:
         levels["segment"] = [_segment(segment, diarized) for segment in result.segments]
     if "char" in result.timestamps:
         levels["char"] = [_char(char) for char in result.chars]
-    return {
+    language = result.language
+    shown: Envelope = {
         "success": True,
         "text": result.text,
         "duration": _time(result.duration_s),
-        "language": None,
+        "language": language.code if language else None,
+        "language_confidence": _confidence(language.confidence) if language else None,
         "timestamps": levels,
         "speakers": [_speaker(speaker) for speaker in result.speakers] if diarized else [],
+        "coverage": _coverage(result.coverage) if result.coverage else None,
         "attention": result.attention,
+        "plan": _plan(result.plan) if result.plan else None,
         "models": dict(result.models),
         "timings": {stage: _time(seconds) for stage, seconds in result.timings_s.items()},
         "cold_start": result.cold,
         "warnings": list(result.warnings),
     }
+    if result.scores is not None:
+        shown["scores"] = dict(result.scores)
+    return shown
 
 
 def failure(error: WorkerError) -> Envelope:
@@ -75,7 +94,9 @@ def check_size(envelope: Mapping[str, object], max_bytes: int) -> int:
             hold the answer (NaN, infinity, a foreign type, half a character).
     """
     try:
-        size_bytes = len(json.dumps(envelope, allow_nan=False, ensure_ascii=False).encode())
+        # No part of an answer holds itself, and to look for that takes time.
+        text = json.dumps(envelope, allow_nan=False, ensure_ascii=False, check_circular=False)
+        size_bytes = len(text.encode())
     except (TypeError, ValueError) as error:
         raise WorkerError(
             "internal_error",
@@ -92,17 +113,23 @@ def check_size(envelope: Mapping[str, object], max_bytes: int) -> int:
 
 
 def _word(word: LabelledWord, diarized: bool) -> Envelope:
+    # A long recording has 30,000 of them: no call that can be spared.
     shown: Envelope = {
         "word": word.text,
-        "start": _time(word.start_s),
-        "end": _time(word.end_s),
-        "confidence": _confidence(word.confidence),
+        "start": round(word.start_s, TIME_DECIMALS),
+        "end": round(word.end_s, TIME_DECIMALS),
+        "confidence": round(word.confidence, CONFIDENCE_DECIMALS),
     }
     if diarized:
+        certainty = word.speaker_confidence
         shown["speaker"] = word.speaker
         shown["speaker_confidence"] = (
-            None if word.speaker_confidence is None else _confidence(word.speaker_confidence)
+            None if certainty is None else round(certainty, CONFIDENCE_DECIMALS)
         )
+    if word.overlap:
+        shown["overlap"] = True
+    if word.repaired:
+        shown["repaired"] = True
     return shown
 
 
@@ -114,18 +141,51 @@ def _segment(segment: Segment, diarized: bool) -> Envelope:
     }
     if diarized:
         shown["speaker"] = segment.speaker
+    if segment.language is not None:
+        shown["language"] = segment.language.code
+        if not segment.language.expected:
+            shown["unexpected_language"] = True
     return shown
 
 
 def _char(char: Char) -> Envelope:
-    return {"char": char.text, "start": _time(char.start_s), "end": _time(char.end_s)}
+    return {
+        "char": char.text,
+        "start": round(char.start_s, TIME_DECIMALS),
+        "end": round(char.end_s, TIME_DECIMALS),
+    }
 
 
 def _speaker(speaker: SpeakerSummary) -> Envelope:
-    return {
+    shown: Envelope = {
         "id": speaker.id,
         "talk_time": _time(speaker.talk_time_s),
         "turns": speaker.turns,
+    }
+    if speaker.voiceprint is not None:
+        shown["voiceprint"] = [round(number, VOICEPRINT_DECIMALS) for number in speaker.voiceprint]
+    return shown
+
+
+def _coverage(coverage: Coverage) -> Envelope:
+    """Where nobody speaks nothing is missing: the ratio is 1 then."""
+    ratio = coverage.covered_s / coverage.speech_s if coverage.speech_s else 1.0
+    return {
+        "speech_s": _time(coverage.speech_s),
+        "covered_s": _time(coverage.covered_s),
+        "ratio": _confidence(ratio),
+        "gaps": [
+            {"start": _time(start_s), "end": _time(end_s)} for start_s, end_s in coverage.gaps
+        ],
+    }
+
+
+def _plan(plan: Plan) -> Envelope:
+    return {
+        "passes": plan.passes,
+        "longest_s": _time(plan.longest_s),
+        "reason": plan.reason,
+        "estimated_bytes": plan.estimated_bytes,
     }
 
 

@@ -1,74 +1,75 @@
 """Gives every word its speaker.
 
-Two steps. First each word by itself: the speaker who is active for the longest part of it. Then a
-vote in each sentence: at a change of speaker the edges of words and turns differ by some tenths of
-a second, and a word at the edge falls to the wrong side. A sentence is nearly always one speaker's,
-so a short run of words that disagrees with its sentence is given to the sentence's speaker.
-
-A vote may also silence somebody who really did speak. A run keeps its speaker if any of this holds:
-- no speaker has more than half of the sentence's words;
-- the run has ``REAL_CHANGE_WORDS`` words or more;
-- pauses set it apart on both sides: a short answer in another's sentence;
-- it stands alone and its evidence is strong: the speaker says nothing directly before or after it,
-  so that no misplaced edge explains it, and nearly no one else is active during it.
+``speech.evidence`` has what the turns say of each word by itself, ``speech.decision`` makes of it
+who says each sentence.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
 
-from speech import activity, sentences
+from speech import activity, evidence
+from speech.decision import decide
 from speech.types import Diarization, LabelledWord, SpeakerSummary, SpeakerTurn, Word
 
-MIN_WORD_S = 0.01
-"""A shorter word counts as this long: an instant overlaps nothing."""
-REAL_CHANGE_WORDS = 3
-STRONG_EVIDENCE = 0.9
-EDGE_CONFIDENCE = 0.5
-"""For a word that only touches its speaker's turn."""
-GAP_HALVING_S = 0.5
-"""The confidence in the nearest turn halves with every such length of gap."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What the turns alone say of one word."""
-
-    speaker: str
-    confidences: dict[str, float]
-    """For each speaker who may have said it. Speakers left out have none."""
+MIN_WORD_S = evidence.MIN_WORD_S
+OVERLAP_S = evidence.OVERLAP_S
 
 
 def rename_by_first_appearance(diarization: Diarization) -> Diarization:
-    """Name the speakers SPEAKER_00, SPEAKER_01, ... in the order in which they first speak.
+    """Call known speakers by their names, and strangers SPEAKER_00, SPEAKER_01, ...
 
-    The diarizer numbers its clusters arbitrarily. Speakers who begin at one time are ordered by
-    their talk time, the longer first.
+    Strangers are numbered in the order in which they first speak, for the diarizer numbers its
+    clusters arbitrarily. Those who begin at one time are ordered by their talk time, the longer
+    first. Known speakers take no number. ``names`` and ``voiceprints`` are under the new ids.
     """
-    known = activity.by_first_appearance((*diarization.turns, *diarization.exclusive_turns))
-    names = {speaker: f"SPEAKER_{number:02d}" for number, speaker in enumerate(known)}
+    present = _present(diarization)
+    strangers = [speaker for speaker in present if speaker not in diarization.names]
+    ids = {speaker: f"SPEAKER_{number:02d}" for number, speaker in enumerate(strangers)}
+    known = {speaker: name for speaker, name in diarization.names.items() if speaker in present}
+    ids |= known
 
     def renamed(turns: tuple[SpeakerTurn, ...]) -> tuple[SpeakerTurn, ...]:
-        return tuple(SpeakerTurn(names[t.speaker], t.start_s, t.end_s) for t in turns)
+        return tuple(SpeakerTurn(ids[t.speaker], t.start_s, t.end_s) for t in turns)
 
-    return Diarization(renamed(diarization.turns), renamed(diarization.exclusive_turns))
+    return Diarization(
+        renamed(diarization.turns),
+        renamed(diarization.exclusive_turns),
+        names={name: name for name in known.values()},
+        voiceprints={
+            ids[speaker]: vector
+            for speaker, vector in diarization.voiceprints.items()
+            if speaker in ids
+        },
+    )
 
 
-def summarise_speakers(diarization: Diarization) -> tuple[SpeakerSummary, ...]:
-    """Each speaker's talk time in seconds and number of turns, by id.
+def summarise_speakers(
+    diarization: Diarization, *, voiceprints: bool = False
+) -> tuple[SpeakerSummary, ...]:
+    """Each speaker's talk time in seconds and number of turns, in the order of first appearance.
 
     Overlapped speech counts for everyone who speaks; turns of one speaker that overlap each other
     count once in the talk time.
+
+    Args:
+        diarization: Who spoke when.
+        voiceprints: Whether to add them, where there are any.
     """
     talk_s = activity.talk_times_s(diarization.turns)
     turns = Counter(turn.speaker for turn in diarization.turns)
+    vectors = diarization.voiceprints if voiceprints else {}
     return tuple(
-        SpeakerSummary(speaker, talk_s.get(speaker, 0.0), turns[speaker])
-        for speaker in sorted(turns)
+        SpeakerSummary(speaker, talk_s.get(speaker, 0.0), turns[speaker], vectors.get(speaker))
+        for speaker in _present(diarization)
+        if speaker in turns
     )
+
+
+def _present(diarization: Diarization) -> tuple[str, ...]:
+    """The speakers in the order of first appearance."""
+    return activity.by_first_appearance((*diarization.turns, *diarization.exclusive_turns))
 
 
 def label_words(words: Sequence[Word], diarization: Diarization | None) -> tuple[LabelledWord, ...]:
@@ -77,105 +78,37 @@ def label_words(words: Sequence[Word], diarization: Diarization | None) -> tuple
     Every word has a speaker if there is a turn that lasts; otherwise none has. The labels depend on
     the words' texts and times and the turns alone, never on the speakers' names.
 
-    ``speaker_confidence`` is the winner's share of all speakers' overlap with the word, times a
-    half and half the part of the word in which anybody speaks: 1.0 where one speaker covers the
-    whole word, 0.5 where two do. A word in a gap has 0.5, halved with every ``GAP_HALVING_S`` to
-    the nearest turn. A word that the vote moved has the confidence of its new speaker, 0.0 where
-    that speaker is silent during it.
+    ``speaker_confidence`` is the margin of the word's speaker over the next: the part of the word
+    in which the one is active less the part in which the other is. It is 1.0 where one speaker
+    alone covers the whole word and 0.0 where two do. A part in which nobody is active counts half
+    for those who are active in the rest, in proportion. In a gap, a speaker whose turn touches the
+    word has a half, halved again with every ``GAP_HALVING_S`` in between; the margin is the
+    difference to the speaker of the next nearest turn. It is 0.0 as well where the rest of the
+    sentence, or a word at the same time, decided against the turns.
+
+    ``overlap`` is set where two or more are active for ``OVERLAP_S`` of the word, or for half of a
+    word that is shorter than twice that.
     """
     if diarization is None or not any(t.start_s < t.end_s for t in diarization.turns):
-        return tuple(_labelled(word, None, None) for word in words)
-    evidence = _weigh(words, diarization)
-    speakers = _vote(words, evidence)
+        return tuple(_without_speaker(word) for word in words)
+    weighed = evidence.weigh(words, diarization)
+    speakers = decide(words, weighed, activity.by_first_appearance(diarization.turns))
     return tuple(
-        _labelled(word, speaker, said.confidences.get(speaker, 0.0))
-        for word, speaker, said in zip(words, speakers, evidence, strict=True)
+        LabelledWord(
+            word.text,
+            word.start_s,
+            word.end_s,
+            word.confidence,
+            speaker,
+            1.0 if said.only == speaker else said.margin(speaker),
+            said.overlap,
+            word.repaired,
+        )
+        for word, speaker, said in zip(words, speakers, weighed, strict=True)
     )
 
 
-def _labelled(word: Word, speaker: str | None, confidence: float | None) -> LabelledWord:
-    return LabelledWord(word.text, word.start_s, word.end_s, word.confidence, speaker, confidence)
-
-
-def _weigh(words: Sequence[Word], diarization: Diarization) -> list[Evidence]:
-    """Each word by itself: the greatest overlap, or else the nearest turn.
-
-    Ties go to the speaker with the greatest exclusive overlap, then to the speaker of the word
-    before, then to who spoke first in the recording.
-    """
-    full = activity.activity(diarization.turns)
-    exclusive = activity.activity(diarization.exclusive_turns)
-    lasting = [turn for turn in diarization.turns if turn.start_s < turn.end_s]
-    starts = activity.edges((turn.start_s, turn.speaker) for turn in lasting)
-    ends = activity.edges((turn.end_s, turn.speaker) for turn in lasting)
-    order = activity.by_first_appearance(diarization.turns)
-    rank = {speaker: -number for number, speaker in enumerate(order)}
-    weighed: list[Evidence] = []
-    before: str | None = None
-    for word in words:
-        end_s = max(word.end_s, word.start_s + MIN_WORD_S)
-        overlaps_s, covered_s = activity.overlaps_s(full, word.start_s, end_s)
-        if overlaps_s:
-            confidences = _confidences(overlaps_s, covered_s / (end_s - word.start_s))
-            candidates = _best(overlaps_s, set(overlaps_s))
-        else:
-            gap_s, candidates = activity.nearest(starts, ends, word.start_s, end_s)
-            confidence = EDGE_CONFIDENCE * 0.5 ** (gap_s / GAP_HALVING_S)
-            confidences = dict.fromkeys(candidates, confidence)
-        if len(candidates) > 1:
-            alone_s, _ = activity.overlaps_s(exclusive, word.start_s, end_s)
-            candidates = _best(alone_s, candidates)
-        if before is None or before not in candidates:
-            before = max(candidates, key=rank.__getitem__)
-        weighed.append(Evidence(before, confidences))
-    return weighed
-
-
-def _best(seconds: dict[str, float], candidates: set[str]) -> set[str]:
-    """The candidates with the most seconds; more than one where they tie."""
-    most_s = max(seconds.get(speaker, 0.0) for speaker in candidates)
-    return {s for s in candidates if seconds.get(s, 0.0) >= most_s - activity.TIE_S}
-
-
-def _confidences(overlaps_s: dict[str, float], covered: float) -> dict[str, float]:
-    """Each speaker's share; ``covered`` is the part of the word in which anybody speaks."""
-    scale = (EDGE_CONFIDENCE + (1 - EDGE_CONFIDENCE) * covered) / sum(overlaps_s.values())
-    return {speaker: min(1.0, seconds * scale) for speaker, seconds in overlaps_s.items()}
-
-
-def _vote(words: Sequence[Word], evidence: Sequence[Evidence]) -> list[str]:
-    """The speakers after the vote. All runs are judged by what was heard, not by other votes."""
-    heard = [said.speaker for said in evidence]
-    voted = list(heard)
-    for begin, end in sentences.sentence_bounds(words):
-        winner, count = Counter(heard[begin:end]).most_common(1)[0]
-        if count == end - begin or 2 * count <= end - begin:
-            continue
-        first = begin
-        for speaker, run in groupby(heard[begin:end]):
-            last = first + len(list(run)) - 1
-            if speaker != winner and _is_doubtful(words, evidence, first, last):
-                voted[first : last + 1] = [winner] * (last + 1 - first)
-            first = last + 1
-    return voted
-
-
-def _is_doubtful(
-    words: Sequence[Word], evidence: Sequence[Evidence], first: int, last: int
-) -> bool:
-    """Whether the run of one speaker's words from first to last may be an error of the edges."""
-    if last - first + 1 >= REAL_CHANGE_WORDS:
-        return False
-    previous = first - 1 if first > 0 else None
-    following = last + 1 if last + 1 < len(words) else None
-    pause_before = (
-        previous is None or sentences.gap_s(words[previous], words[first]) >= sentences.PAUSE_S
+def _without_speaker(word: Word) -> LabelledWord:
+    return LabelledWord(
+        word.text, word.start_s, word.end_s, word.confidence, None, None, repaired=word.repaired
     )
-    after = words[following] if following is not None else None
-    if pause_before and sentences.gap_s(words[last], after) >= sentences.PAUSE_S:
-        return False
-    speaker = evidence[first].speaker
-    neighbours = [i for i in (previous, following) if i is not None]
-    if any(evidence[i].speaker == speaker for i in neighbours):
-        return True
-    return any(evidence[i].confidences[speaker] < STRONG_EVIDENCE for i in range(first, last + 1))

@@ -57,11 +57,20 @@ class EngineSettings:
     diarization_name: str
     """What the envelope calls it."""
     diarization_problem: Problem | None
-    """Why there is no diarizer. Jobs that ask for speakers are answered with it."""
+    """Why there is no pyannote. Sortformer takes its place where it is there; else jobs that ask
+    for speakers are answered with it."""
     device: str
     """"auto", "cuda" or "cpu"."""
     threads: int
     """CPU threads for torch; 0 takes as many as the container may use."""
+    cpu_fallback: bool = False
+    """Whether the speech model may be loaded on the CPU too, where the GPU has no memory left."""
+    sortformer_model: str | None = None
+    """The path of a .nemo file: the diarizer that needs no token."""
+    sortformer_name: str = ""
+    """What the envelope calls it."""
+    sortformer_problem: Problem | None = None
+    """Why there is no Sortformer."""
 
 
 def encode(message: Message) -> bytes:
@@ -88,10 +97,10 @@ def settings_to_dict(settings: EngineSettings) -> Message:
 
 def settings_from_dict(data: Mapping[str, Any]) -> EngineSettings:
     """From the ``start`` message."""
-    problem = data.get("diarization_problem")
-    return EngineSettings(
-        **{**data, "diarization_problem": None if problem is None else Problem(**problem)}
-    )
+    names = ("diarization_problem", "sortformer_problem")
+    problems = {name: data.get(name) for name in names}
+    read = {name: None if told is None else Problem(**told) for name, told in problems.items()}
+    return EngineSettings(**{**data, **read})
 
 
 def options_to_dict(options: Options) -> Message:

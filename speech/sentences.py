@@ -47,18 +47,30 @@ def gap_s(word: TimedText, following: TimedText | None) -> float:
 
 def ends_sentence(word: TimedText, following: TimedText | None) -> bool:
     """Whether a sentence ends after the word."""
-    pause_s = gap_s(word, following)
-    if following is None or pause_s >= LONG_PAUSE_S:
+    if following is None:
         return True
-    text = word.text.rstrip(CLOSING)
-    if not text.endswith(SENTENCE_MARKS):
+    pause_s = following.start_s - word.end_s
+    if pause_s >= LONG_PAUSE_S:
+        return True
+    if not has_sentence_mark(word):
         return False
     if pause_s >= PAUSE_S:
         return True
-    first = following.text.lstrip(OPENING)[:1]
-    if first.islower():
+    if begins_small(following):
         return False
+    text = word.text.rstrip(CLOSING)
+    first = following.text.lstrip(OPENING)[:1]
     return not (text.endswith(".") and (first.isdigit() or _is_shortened(text)))
+
+
+def has_sentence_mark(word: TimedText) -> bool:
+    """Whether the word has a mark that may end a sentence."""
+    return word.text.rstrip(CLOSING)[-1:] in SENTENCE_MARKS
+
+
+def begins_small(word: TimedText) -> bool:
+    """Whether the word begins with a lower-case letter."""
+    return word.text.lstrip(OPENING)[:1].islower()
 
 
 def sentence_bounds(words: Sequence[TimedText]) -> list[tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from speech.types import Char, Diarization, Hearing, SpeakerTurn, Word
+from speech.types import Char, Hearing, SpeakerTurn, Word
 
 Timed = TypeVar("Timed", Word, Char, SpeakerTurn)
 
@@ -16,7 +16,8 @@ def shift(hearing: Hearing, offset_s: float) -> Hearing:
         return hearing
     transcript, diarization = hearing.transcript, hearing.diarization
     if diarization is not None:
-        diarization = Diarization(
+        diarization = replace(
+            diarization,
             turns=_later(diarization.turns, offset_s),
             exclusive_turns=_later(diarization.exclusive_turns, offset_s),
         )

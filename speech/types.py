@@ -237,7 +237,8 @@ class Progress:
     """Where a job stands."""
 
     stage: str
-    """"install", "load", "download", "decode", "queue", "transcribe", "diarize" or "label"."""
+    """"install", "load", "download", "decode", "queue", "transcribe", "diarize", "label" or
+    "score"."""
     fraction: float | None = None
     """Share of the stage that is done, 0 to 1; None where it cannot be known."""
     detail: str | None = None

@@ -10,6 +10,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast the machine is must not decide whether a test passes.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 # As for the engine (utils/engine_process.py); before anything imports torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -11,7 +11,8 @@ os.environ["PYANNOTE_METRICS_ENABLED"] = "false"  # before the import: no teleme
 import numpy as np
 import torch
 
-from engine.chunks import SAMPLE_RATE_HZ, Samples, Track
+from engine.chunks import Track
+from engine.recorded import SAMPLE_RATE_HZ, Samples
 from engine.speaker_turns import turns_of
 from speech.types import Diarization
 from tests.models import SPEAKERS_MODEL, read_conversation, silence

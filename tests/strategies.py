@@ -6,14 +6,20 @@ agrees to the last bit, and ties are common.
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
-from speech.types import Char, Diarization, Hearing, LabelledWord, SpeakerTurn, Transcript, Word
-
-# How fast the machine is must not decide whether a test passes.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+from speech.types import (
+    Char,
+    Diarization,
+    Hearing,
+    LabelledWord,
+    Plan,
+    SpeakerTurn,
+    Transcript,
+    Word,
+)
 
 TICKS_PER_S = 64
 SPEAKERS = ("a", "b", "c")
@@ -23,6 +29,13 @@ TEXTS = (
 )
 
 shares = st.floats(0, 1)
+plans = st.builds(
+    Plan,
+    st.integers(1, 99),
+    st.floats(0, 1e5),
+    st.sampled_from(("It fits.", "Too long.")),
+    st.none() | st.integers(0, 1 << 40),
+)
 
 
 @st.composite
@@ -33,7 +46,7 @@ def words(draw: st.DrawFn, max_size: int = 24) -> tuple[Word, ...]:
     for text in draw(st.lists(st.sampled_from(TEXTS), max_size=max_size)):
         length = draw(st.integers(0, TICKS_PER_S))
         end_s = (start + length) / TICKS_PER_S
-        said.append(Word(text, start / TICKS_PER_S, end_s, draw(shares)))
+        said.append(Word(text, start / TICKS_PER_S, end_s, draw(shares), draw(st.booleans())))
         start += draw(
             st.one_of(st.just(length), st.integers(length // 2, length + TICKS_PER_S * 2))
         )
@@ -73,8 +86,24 @@ def labelled_words(draw: st.DrawFn, max_size: int = 24) -> tuple[LabelledWord, .
             w.confidence,
             speaker := draw(speakers),
             None if speaker is None else draw(shares),
+            overlap=speaker is not None and draw(st.booleans()),
+            repaired=w.repaired,
         )
         for w in said
+    )
+
+
+@st.composite
+def named_diarizations(draw: st.DrawFn, min_turns: int = 0) -> Diarization:
+    """With known speakers and voiceprints, of some of those who speak."""
+    found = draw(diarizations(min_turns))
+    present = sorted({turn.speaker for turn in (*found.turns, *found.exclusive_turns)})
+    some = st.sets(st.sampled_from(present)) if present else st.just(set[str]())
+    vectors = st.tuples(shares, shares)
+    return replace(
+        found,
+        names={speaker: speaker.upper() for speaker in sorted(draw(some))},
+        voiceprints={speaker: draw(vectors) for speaker in sorted(draw(some))},
     )
 
 
@@ -89,9 +118,10 @@ def hearings(draw: st.DrawFn) -> Hearing:
             text=draw(text),
             words=said,
             chars=tuple(Char(draw(text), word.start_s, word.end_s) for word in said),
-            attention=draw(st.sampled_from(("full", "local"))),
+            attention=draw(st.sampled_from(("full", "local", "windows"))),
+            plan=draw(st.none() | plans),
         ),
-        diarization=draw(st.none() | diarizations()),
+        diarization=draw(st.none() | named_diarizations()),
         models=draw(names),
         warnings=tuple(draw(st.lists(text, max_size=3))),
         timings_s=draw(st.dictionaries(text, st.floats(0, 1e6), max_size=3)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import random
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import SimpleNamespace
@@ -17,17 +16,14 @@ from nemo.collections.asr.parts.submodules.multi_head_attention import (
 )
 
 from engine.attention import (
-    FULL_ATTENTION_MAX_S,
     LOCAL_CONTEXT_FRAMES,
-    MAX_DURATION_S,
-    choose_attention,
+    Reach,
 )
 from engine.nemo_attention import set_attention
 from speech.errors import EngineError
-from speech.types import AttentionUsed
 from tests.models import build_wide, encode, noise, relative_error, restore_demo
 
-BOTH: tuple[AttentionUsed, ...] = ("local", "full")
+BOTH: tuple[Reach, ...] = ("local", "full")
 SHORTER_THAN_WINDOW_S = 15.0
 LONGER_THAN_WINDOW_S = 45.0
 
@@ -191,32 +187,3 @@ def test_absolute_positions_are_refused() -> None:
     other = SimpleNamespace(encoder=SimpleNamespace(self_attention_model="abs_pos"))
     with pytest.raises(EngineError, match="abs_pos"):
         set_attention(other, "local")
-
-
-@pytest.mark.parametrize(
-    ("duration_s", "expected"),
-    [
-        (0.0, "full"),
-        (FULL_ATTENTION_MAX_S, "full"),
-        (FULL_ATTENTION_MAX_S + 1, "local"),
-        (MAX_DURATION_S, "local"),
-    ],
-)
-def test_auto_takes_full_attention_as_long_as_it_can(duration_s: float, expected: str) -> None:
-    assert choose_attention(duration_s, "auto") == expected
-
-
-def test_an_explicit_choice_is_obeyed() -> None:
-    generator = random.Random(0)
-    for _ in range(100):
-        duration_s = generator.uniform(0, MAX_DURATION_S)
-        assert choose_attention(duration_s, "full") == "full"
-        assert choose_attention(duration_s, "local") == "local"
-
-
-@pytest.mark.parametrize("choice", ["auto", "full", "local"])
-def test_more_than_three_hours_are_refused_with_the_limit_and_what_came(choice: Any) -> None:
-    with pytest.raises(EngineError, match=r"10801 s.*10800 s") as caught:
-        choose_attention(MAX_DURATION_S + 1, choice)
-    assert caught.value.code == "audio_too_long"
-    assert not caught.value.retryable

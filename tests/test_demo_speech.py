@@ -12,11 +12,13 @@ import pytest
 import torch
 from nemo.collections.asr.models import ASRModel
 
+from engine.attention import Reach
 from engine.parakeet import Parakeet
-from speech.types import AttentionUsed, Transcript
-from training.espeak import Espeak, Utterance
+from speech.types import Transcript
+from tests.spoken import spoken
+from training.espeak import Utterance
 from training.grammar import LEXICON
-from training.speech_data import evaluation_set, is_for_evaluation, text_for
+from training.speech_data import is_for_evaluation, text_for
 from training.speech_evaluate import Measures, measure, padded, recording, transcribe
 from training.speech_scoring import word_error_rate
 from training.voices import HELD_OUT, SEEN
@@ -27,8 +29,8 @@ _LARGEST_BYTES = 6_000_000
 
 
 @pytest.fixture(scope="module")
-def espeak() -> Espeak:
-    return Espeak()
+def both() -> tuple[list[Utterance], list[Utterance]]:
+    return spoken(_COUNT)
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +42,13 @@ def model() -> Iterator[Parakeet]:
 
 
 @pytest.fixture(scope="module")
-def held_out(espeak: Espeak) -> list[Utterance]:
-    return evaluation_set(espeak, 101, _COUNT, held_out=True)
+def held_out(both: tuple[list[Utterance], list[Utterance]]) -> list[Utterance]:
+    return both[0]
 
 
 @pytest.fixture(scope="module")
-def seen(espeak: Espeak) -> list[Utterance]:
-    return evaluation_set(espeak, 102, _COUNT, held_out=False)
+def seen(both: tuple[list[Utterance], list[Utterance]]) -> list[Utterance]:
+    return both[1]
 
 
 def _heard(model: Parakeet, spoken: list[Utterance]) -> list[Transcript]:
@@ -113,9 +115,7 @@ def test_local_attention_hears_the_same(
 
 
 @pytest.mark.parametrize("attention", ["full", "local"])
-def test_a_long_recording(
-    model: Parakeet, held_out: list[Utterance], attention: AttentionUsed
-) -> None:
+def test_a_long_recording(model: Parakeet, held_out: list[Utterance], attention: Reach) -> None:
     audio, text = recording(held_out, 180)
     assert word_error_rate([text], [model.transcribe(audio, attention).text]) <= 2.0
 
@@ -133,9 +133,9 @@ def test_training_never_speaks_the_sentences_and_voices_of_the_evaluation() -> N
 
 
 def test_the_synthesiser_times_every_word(held_out: list[Utterance]) -> None:
-    for spoken in held_out:
-        assert " ".join(word.text for word in spoken.words) == spoken.text
-        times = [time for word in spoken.words for time in (word.start_s, word.end_s)]
+    for said in held_out:
+        assert " ".join(word.text for word in said.words) == said.text
+        times = [time for word in said.words for time in (word.start_s, word.end_s)]
         assert times == sorted(times)
-        assert all(word.start_s < word.end_s for word in spoken.words)
-        assert times[-1] <= len(spoken.audio) / 16_000
+        assert all(word.start_s < word.end_s for word in said.words)
+        assert times[-1] <= len(said.audio) / 16_000

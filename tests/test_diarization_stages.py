@@ -14,9 +14,9 @@ from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.core import SlidingWindowFeature
 from torch import nn
 
-from engine.chunks import Samples
 from engine.diarization_stages import stages_of
 from engine.diarizer import Diarizer
+from engine.recorded import Samples
 from tests.models import RATE_HZ, read_conversation
 from tests.speaker_pipelines import load_pipeline, stock_diarization
 

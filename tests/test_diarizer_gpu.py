@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.chunks import Samples
 from engine.diarizer import Diarizer, Recording
+from engine.recorded import Samples
 from speech.types import Diarization
 from tests.models import RATE_HZ, SPEAKERS_MODEL, read_conversation
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine.chunks import Samples
 from engine.diarizer import Diarizer, Recording
+from engine.recorded import Samples
 from engine.shared_passes import choose_sizes, sizes_within
 from speech.errors import EngineError
 from speech.types import Diarization, Progress

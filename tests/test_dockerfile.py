@@ -71,7 +71,7 @@ def own_imports(file: Path) -> set[str]:
 def needed_modules() -> set[str]:
     """Every own module that the worker, its engine or the bootstrap reaches."""
     needed: set[str] = set()
-    todo = {"handler.py", "bootstrap.py", "engine/__main__.py"}
+    todo = {"handler.py", "bootstrap.py", "engine/__main__.py", "scoring/answer.py"}
     while todo:
         needed |= todo
         todo = {name for file in todo for name in own_imports(ROOT / file)} - needed
@@ -86,7 +86,7 @@ def test_the_image_holds_every_module_that_production_imports() -> None:
 def test_the_image_holds_the_locks_and_nothing_of_development() -> None:
     files = image_files()
     assert {"/app/requirements.txt", "/app/requirements-worker.txt"} <= files.keys()
-    packages = {"speech", "utils", "engine", "volume"}
+    packages = {"speech", "utils", "engine", "volume", "scoring"}
     for path in files.values():
         assert len(path.parts) == 1 or path.parts[0] in packages
         assert path.suffix in (".py", ".txt", ".flac"), path

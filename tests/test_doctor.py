@@ -192,7 +192,8 @@ def test_models_of_the_operator_are_looked_for(tmp_path: Path) -> None:
     assert findings["speech model"]["state"] == "ok"
     assert findings["speech model"]["found"] == f"{tmp_path}/own.nemo, a local path"
     assert findings["speaker model"]["found"] == (
-        f"{tmp_path}, a local path, is not there: speakers cannot be served"
+        f"{tmp_path}, a local path, is not there: pyannote cannot be served "
+        "(auto takes Sortformer instead)"
     )
 
 

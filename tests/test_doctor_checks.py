@@ -123,7 +123,10 @@ def test_what_the_hub_refuses_is_told(
 ) -> None:
     model_hub.status = status
     assert ask(model_hub, token) == Finding(
-        "speaker model", "problem", f"{found}: speakers cannot be served", advice
+        "speaker model",
+        "problem",
+        f"{found}: pyannote cannot be served (auto takes Sortformer instead)",
+        advice,
     )
 
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 from pyannote.core import SlidingWindow, SlidingWindowFeature
 
-from engine.chunks import Array, Samples
+from engine.chunks import Array
 from engine.diarization_stages import Stages, stages_of
+from engine.recorded import Samples
 from tests.models import RATE_HZ, read_conversation
 from tests.speaker_pipelines import as_file, load_pipeline, speech_with_a_pause, track_of
 
@@ -144,6 +145,6 @@ def test_what_is_not_finite_is_silence(stages: Stages) -> None:
     samples = np.array([0.5, np.nan, np.inf, -np.inf, 0.25], dtype=np.float32)
     track = track_of(samples, stages)
     torch.testing.assert_close(
-        track.waveform[:6], torch.tensor([0.5, 0.0, 0.0, 0.0, 0.25, 0.0]), rtol=0, atol=0
+        track.waveform(0, 0)[:6], torch.tensor([0.5, 0.0, 0.0, 0.0, 0.25, 0.0]), rtol=0, atol=0
     )
     assert np.isnan(samples[1])  # the caller's array is left alone

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from speech import envelope
 from speech.errors import CODES, RequestError, WorkerError
 from speech.request import TimestampLevel
-from speech.types import Char, LabelledWord, Result, Segment, SpeakerSummary
+from speech.types import (
+    Char,
+    Coverage,
+    LabelledWord,
+    Language,
+    Plan,
+    Result,
+    Segment,
+    SpeakerSummary,
+)
 from tests import strategies
 
 LEVELS: tuple[TimestampLevel, ...] = ("word", "segment", "char")
@@ -54,6 +63,9 @@ def results(draw: st.DrawFn) -> Result:
         timings_s=hearing.timings_s,
         cold=hearing.cold,
         warnings=hearing.warnings,
+        plan=hearing.transcript.plan,
+        coverage=draw(st.none() | st.just(Coverage(3.5, 1.5, ((0.0, 2.0),)))),
+        language=draw(st.none() | st.just(Language("sv", 0.5))),
     )
 
 
@@ -63,6 +75,7 @@ def test_a_success() -> None:
         "text": "Hello?",
         "duration": 30.0,
         "language": None,
+        "language_confidence": None,
         "timestamps": {
             "word": [
                 {
@@ -81,12 +94,77 @@ def test_a_success() -> None:
             ],
         },
         "speakers": [{"id": "SPEAKER_00", "talk_time": 12.4, "turns": 7}],
+        "coverage": None,
         "attention": "full",
+        "plan": None,
         "models": {"asr": "a-model@1"},
         "timings": {"total": 1.235},
         "cold_start": True,
         "warnings": ["Quiet."],
     }
+
+
+def test_flags_are_keys_only_where_they_are_true() -> None:
+    plain = RESULT.words[0]
+    words = (plain, replace(plain, overlap=True), replace(plain, repaired=True))
+    shown: dict[str, Any] = envelope.success(replace(RESULT, words=words))
+    flags = [item.keys() & {"overlap", "repaired"} for item in shown["timestamps"]["word"]]
+    assert flags == [set(), {"overlap"}, {"repaired"}]
+    assert shown["timestamps"]["word"][1]["overlap"] is True
+    assert shown["timestamps"]["word"][2]["repaired"] is True
+
+
+def test_languages() -> None:
+    (plain,) = RESULT.segments
+    pieces = (
+        plain,
+        replace(plain, language=Language("de", 0.98765)),
+        replace(plain, language=Language("fr", 0.9, expected=False)),
+    )
+    shown: dict[str, Any] = envelope.success(
+        replace(RESULT, segments=pieces, language=Language("de", 0.98765))
+    )
+    assert (shown["language"], shown["language_confidence"]) == ("de", 0.9877)
+    flags = ("language", "unexpected_language")
+    assert [
+        {key: item[key] for key in flags if key in item} for item in shown["timestamps"]["segment"]
+    ] == [{}, {"language": "de"}, {"language": "fr", "unexpected_language": True}]
+
+
+def test_coverage_plan_and_scores() -> None:
+    shown = envelope.success(
+        replace(
+            RESULT,
+            coverage=Coverage(10.0004, 7.5, ((1.00049, 3.5),)),
+            plan=Plan(2, 1800.0004, "Too long for one.", 12),
+            scores={"wer": 0.5},
+        )
+    )
+    assert shown["coverage"] == {
+        "speech_s": 10.0,
+        "covered_s": 7.5,
+        "ratio": 0.75,
+        "gaps": [{"start": 1.0, "end": 3.5}],
+    }
+    assert shown["plan"] == {
+        "passes": 2,
+        "longest_s": 1800.0,
+        "reason": "Too long for one.",
+        "estimated_bytes": 12,
+    }
+    assert shown["scores"] == {"wer": 0.5}
+    silent: dict[str, Any] = envelope.success(replace(RESULT, coverage=Coverage(0.0, 0.0, ())))
+    assert silent["coverage"]["ratio"] == 1.0
+
+
+def test_a_voiceprint_is_there_where_there_is_one() -> None:
+    summaries = (
+        SpeakerSummary("Ada", 1.0, 1, (0.1234567, -1.0)),
+        SpeakerSummary("SPEAKER_00", 1.0, 1),
+    )
+    shown: dict[str, Any] = envelope.success(replace(RESULT, speakers=summaries))
+    assert shown["speakers"][0]["voiceprint"] == [0.12346, -1.0]
+    assert "voiceprint" not in shown["speakers"][1]
 
 
 def test_without_diarization_nothing_is_said_of_speakers() -> None:

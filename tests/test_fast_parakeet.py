@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from engine import fast_model, fastconformer, mel, nemo_weights, relative_attention
+from engine.attention import Reach
 from engine.convert import DiffersError, compare_exactly, convert, probe, relative
 from engine.fast_model import FastModel
 from engine.nemo_attention import set_attention
@@ -24,7 +25,6 @@ from engine.parakeet import Parakeet, Samples
 from engine.tdt import Emission, decode
 from engine.tdt_steps import StepSearch
 from speech.errors import EngineError
-from speech.types import AttentionUsed
 from tests.models import (
     RATE_HZ,
     ROOT,
@@ -35,7 +35,7 @@ from tests.models import (
     restore_demo,
 )
 
-BOTH: tuple[AttentionUsed, ...] = ("full", "local")
+BOTH: tuple[Reach, ...] = ("full", "local")
 ROUNDING = 2e-6
 """Relative, of an encoder in fp32 whose sums are taken in another order."""
 
@@ -89,7 +89,7 @@ def facts(emissions: list[Emission]) -> list[tuple[int, int, int]]:
 
 @torch.inference_mode()
 def encoded_by_both(
-    nemo: NemoModel, model: FastModel, recordings: list[Samples], reach: AttentionUsed
+    nemo: NemoModel, model: FastModel, recordings: list[Samples], reach: Reach
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """(ours, NeMo's) for each recording, without padding; each shape (frames, width)."""
     samples, lengths = batch_of(*recordings)
@@ -111,7 +111,7 @@ def test_the_features_are_nemos(demo: NemoModel, fast: FastModel, speech: Sample
 @pytest.mark.parametrize("reach", BOTH)
 @pytest.mark.parametrize("size", ["demo", "wide"])
 def test_the_encoder_is_nemos(
-    size: str, reach: AttentionUsed, request: pytest.FixtureRequest, speech: Samples
+    size: str, reach: Reach, request: pytest.FixtureRequest, speech: Samples
 ) -> None:
     """Longer than the window of local attention, and a shorter one padded beside it."""
     nemo: NemoModel = request.getfixturevalue(size)
@@ -123,7 +123,7 @@ def test_the_encoder_is_nemos(
 
 @pytest.mark.parametrize("reach", BOTH)
 def test_the_tokens_are_nemos(
-    demo: NemoModel, fast: FastModel, speech: Samples, reach: AttentionUsed
+    demo: NemoModel, fast: FastModel, speech: Samples, reach: Reach
 ) -> None:
     samples, lengths = batch_of(speech, speech[: 10 * RATE_HZ], noise(4.0))
     for theirs, ours in zip(
@@ -190,13 +190,13 @@ def test_without_cuda_graphs_the_plain_search_stays(fast: FastModel, speech: Sam
 
 @pytest.mark.parametrize("reach", BOTH)
 def test_slices_change_nothing(
-    fast: FastModel, speech: Samples, reach: AttentionUsed, monkeypatch: pytest.MonkeyPatch
+    fast: FastModel, speech: Samples, reach: Reach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     samples, lengths = batch_of(speech, speech[: 31 * RATE_HZ])
     with torch.inference_mode():
         whole, frames = fast.encode(samples, lengths, reach)
-        monkeypatch.setattr(mel, "SLICE_FRAMES", 700)
-        monkeypatch.setattr(fastconformer, "SLICE_FRAMES", 100)
+        monkeypatch.setattr(mel, "MEL_SLICE_FRAMES", 700)
+        monkeypatch.setattr(fastconformer, "SUBSAMPLING_SLICE_FRAMES", 100)
         monkeypatch.setattr(relative_attention, "BIAS_BYTES", 1 << 18)
         sliced, _ = fast.encode(samples, lengths, reach)
     for i, n in enumerate(frames.tolist()):

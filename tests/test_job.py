@@ -29,7 +29,6 @@ class Told:
         self.job = Job(
             np.zeros(32000, dtype=np.float32),
             Options(diarize=diarize),
-            "full",
             {"asr": "a", "diarization": "b"},
             (),
             self.report,

@@ -15,6 +15,7 @@ from speech.types import Progress
 from volume import models
 from volume.errors import BootstrapError
 from volume.provide import Provided
+from volume.provide_models import Diarizers
 from volume.steps import Step
 
 PATH = "/runpod-volume/Parakeet/.install/venv-1/staging-1-secret"
@@ -75,8 +76,7 @@ def test_the_engine_is_told_what_was_provided() -> None:
         python=Path("/tree/bin/python"),
         speech_model=Path("/m/model.nemo"),
         fast_model=Path("/m/model-fast1"),
-        diarization_model=Path("/m/speakers"),
-        diarization_problem=None,
+        diarizers=Diarizers(pyannote=Path("/m/speakers"), sortformer=Path("/m/sortformer.nemo")),
     )
     settings = handler.engine_settings(provided)
     assert settings.asr_model == "/m/model.nemo"
@@ -86,16 +86,21 @@ def test_the_engine_is_told_what_was_provided() -> None:
     assert settings.diarization_name == (
         f"{config.DIARIZATION_MODEL}@{config.DIARIZATION_REVISION[:8]}"
     )
-    assert settings.diarization_problem is None
+    assert settings.sortformer_model == "/m/sortformer.nemo"
+    assert settings.sortformer_name == f"{config.SORTFORMER_MODEL}@{config.SORTFORMER_REVISION[:8]}"
+    assert settings.diarization_problem is settings.sortformer_problem is None
     assert (settings.device, settings.threads) == (config.DEVICE, config.THREADS)
 
 
 def test_the_engine_is_told_why_there_is_no_diarizer() -> None:
-    problem = BootstrapError("diarization_unavailable", "Set HF_TOKEN.", retryable=True)
-    provided = Provided(Path("/tree/bin/python"), Path("/m/model.nemo"), None, None, problem)
+    pyannote = BootstrapError("diarization_unavailable", "Set HF_TOKEN.", retryable=True)
+    sortformer = BootstrapError("volume_full", "No room.")
+    diarizers = Diarizers(pyannote_problem=pyannote, sortformer_problem=sortformer)
+    provided = Provided(Path("/tree/bin/python"), Path("/m/model.nemo"), None, diarizers)
     settings = handler.engine_settings(provided)
     assert settings.fast_model is None
-    assert settings.diarization_model is None
+    assert settings.diarization_model is settings.sortformer_model is None
     assert settings.diarization_problem == Problem(
         "diarization_unavailable", "Set HF_TOKEN.", retryable=True
     )
+    assert settings.sortformer_problem == Problem("volume_full", "No room.", retryable=False)

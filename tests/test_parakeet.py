@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from engine.attention import LOCAL_CONTEXT_FRAMES
+from engine.attention import LOCAL_CONTEXT_FRAMES, Reach
 from engine.memory import reporting_out_of_memory
 from engine.parakeet import Parakeet, Samples
 from speech.errors import EngineError
-from speech.types import AttentionUsed, Transcript
+from speech.types import Transcript
 from tests.models import (
     RATE_HZ,
     SPEECH_MODEL,
@@ -92,9 +92,7 @@ def mean_confidence(transcript: Transcript) -> float:
 
 
 @pytest.mark.parametrize("attention", ["full", "local"])
-def test_two_calls_hear_the_same(
-    parakeet: Parakeet, speech: Samples, attention: AttentionUsed
-) -> None:
+def test_two_calls_hear_the_same(parakeet: Parakeet, speech: Samples, attention: Reach) -> None:
     first = parakeet.transcribe(speech, attention)
     parakeet.transcribe(noise(2.0), "local" if attention == "full" else "full")
     assert parakeet.transcribe(speech, attention) == first
@@ -154,9 +152,7 @@ def test_no_samples_are_an_empty_transcript(parakeet: Parakeet) -> None:
     ids=["one sample", "50 ms", "silence", "10 ms", "noise", "nan", "infinity", "constant"],
 )
 @pytest.mark.parametrize("attention", ["full", "local"])
-def test_odd_recordings_do_no_harm(
-    parakeet: Parakeet, samples: Samples, attention: AttentionUsed
-) -> None:
+def test_odd_recordings_do_no_harm(parakeet: Parakeet, samples: Samples, attention: Reach) -> None:
     transcript = parakeet.transcribe(samples, attention)
     times = [t for word in transcript.words for t in (word.start_s, word.end_s, word.confidence)]
     assert np.isfinite(times).all()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.attention import Reach
 from engine.cores import Cores
 from engine.faults import CancelledError
 from engine.job import Job
@@ -16,8 +17,8 @@ from engine.parakeet import Parakeet
 from engine.tdt import Emission
 from engine.transcribing import Transcriber
 from speech.errors import EngineError
-from speech.request import Options
-from speech.types import AttentionUsed, Hearing, Progress
+from speech.request import AttentionChoice, Options
+from speech.types import Hearing, Progress
 
 BAD = 0.75
 """A sample of this value is more than the network below can take."""
@@ -37,7 +38,16 @@ class Ear:
     def prepare(self) -> None:
         """Nothing to find out."""
 
-    def hear(self, samples: Tensor, lengths: Tensor, reach: AttentionUsed) -> list[list[Emission]]:
+    def pass_bytes(self, batch: int, seconds: float, reach: Reach) -> int:
+        return round(1e6 * batch * seconds * (1.2 if reach == "full" else 1))
+
+    def hear(
+        self,
+        samples: Tensor,
+        lengths: Tensor,
+        reach: Reach,
+        hotwords: Sequence[Sequence[str]] = (),
+    ) -> list[list[Emission]]:
         self.passes.append(len(lengths))
         if (samples == BAD).any():
             raise self.error
@@ -50,8 +60,10 @@ class Jobs:
     def __init__(self) -> None:
         self.answers: dict[float, Hearing | Exception] = {}
 
-    def job(self, loudness: float, seconds: float = 2.0, *, cancelled: bool = False) -> Job:
-        samples = np.full(int(16000 * seconds), loudness, dtype=np.float32)
+    def job(
+        self, loudness: float, *, cancelled: bool = False, attention: AttentionChoice = "full"
+    ) -> Job:
+        samples = np.full(32000, loudness, dtype=np.float32)
 
         def report(_: Progress) -> None:
             if cancelled:
@@ -61,7 +73,7 @@ class Jobs:
             assert loudness not in self.answers
             self.answers[loudness] = outcome
 
-        return Job(samples, Options(diarize=False), "full", {}, (), report, answer)
+        return Job(samples, Options(diarize=False, attention=attention), {}, (), report, answer)
 
     def texts(self) -> dict[float, str]:
         return {k: a.transcript.text for k, a in self.answers.items() if isinstance(a, Hearing)}
@@ -96,8 +108,7 @@ def test_one_that_is_not_wanted_any_more_is_left_out() -> None:
 
 def test_recordings_of_different_attention_do_not_share() -> None:
     ear, jobs = Ear(RuntimeError()), Jobs()
-    local = jobs.job(0.3)
-    local.attention = "local"
+    local = jobs.job(0.3, attention="local")
     Transcriber(Parakeet(ear), Cores(1), "cpu").work([jobs.job(0.1), local, jobs.job(0.2)])
     assert jobs.texts() == {0.1: "10", 0.2: "20", 0.3: "30"}
     assert ear.passes == [2, 1]

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import RequestError
-from speech.request import Base64Source, Options, Request, S3Source, UrlSource
-from utils.request_fields import MAX_SPEAKERS
+from speech.request import Base64Source, Options, Reference, Request, S3Source, UrlSource
+from utils.request_fields import LANGUAGES, MAX_SPEAKERS
+from utils.request_objects import MAX_REFERENCE_CHARACTERS
 from utils.request_table import FIELDS, OPTIONS
 from utils.validation import parse_request
 
@@ -143,6 +144,14 @@ def test_an_unknown_field_without_a_near_one_lists_all() -> None:
         ("diarize", 1, "1"),
         ("attention", "Full", "'Full'"),
         ("attention", [], "a list"),
+        ("channels", "stereo", "'stereo'"),
+        ("channels", 2, "2"),
+        ("channels", True, "true"),
+        ("channels", ["separate"], "a list"),
+        ("language", "EN", "'EN'"),
+        ("language", "ja", "'ja'"),
+        ("language", "", "''"),
+        ("language", ["en", "de"], "a list"),
         ("timestamps", "words", "'words'"),
         ("timestamps", ["word", 3], "3"),
         ("timestamps", {"word": True}, "an object"),
@@ -172,6 +181,59 @@ def test_counts_of_speakers_that_contradict_each_other_are_refused() -> None:
     assert "3 and 2 came" in message({"audio_url": URL, "min_speakers": 3, "max_speakers": 2})
     assert "diarize" in message({"audio_url": URL, "diarize": False, "max_speakers": 2})
     assert options(min_speakers=2, max_speakers=2).max_speakers == 2
+
+
+def test_language_and_channels_are_read() -> None:
+    assert options(language="mt").language == "mt"
+    assert options(channels="separate", diarize=False).channels == "separate"
+    assert {options(language=code).language for code in LANGUAGES} == set(LANGUAGES)
+    assert len(LANGUAGES) == 25
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("num_speakers", 2),
+        ("min_speakers", 1),
+        ("max_speakers", 3),
+        ("diarizer", "sortformer"),
+        ("speaker_embeddings", True),
+        ("known_speakers", [{"name": "Anna", "voiceprint": [1.0, 0.5]}]),
+    ],
+)
+def test_separate_channels_exclude_what_tells_speakers_apart(field: str, value: object) -> None:
+    text = message({"audio_url": URL, "channels": "separate", field: value})
+    assert text.startswith(f"{field} is not used where channels is separate")
+    assert options(channels="mix", **{field: value}).channels == "mix"
+
+
+def test_hotwords_are_read() -> None:
+    assert options(hotwords="  Anna   Lang ").hotwords == ("Anna Lang",)
+    assert options(hotwords=["Anna", "SAP", " Anna"]).hotwords == ("Anna", "SAP")
+    assert options(hotwords=["x" * 100]).hotwords == ("x" * 100,)
+    assert len(options(hotwords=[str(number) for number in range(100)]).hotwords) == 100
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ([], "hotwords must be a list of 1 to 100; 0 came"),
+        ([str(number) for number in range(101)], "hotwords must be a list of 1 to 100; 101 came"),
+        (7, "not 7"),
+        (True, "not true"),
+        ({"Anna": 2}, "not an object"),
+        ("  ", "hotwords[0] must not be empty"),
+        (["Anna", ""], "hotwords[1] must not be empty"),
+        (["Anna", 7], "hotwords[1] must be text, not 7"),
+        (["Anna", ["Lang"]], "hotwords[1] must be text, not a list"),
+        (["Anna", None], "hotwords[1] must be text"),
+        (["x" * 101], "hotwords[0] must be printable text of at most 100 characters; 101 came"),
+        (["An\x00na"], "hotwords[0] must be printable"),
+        (["\ud800"], "hotwords[0] must be valid Unicode"),
+    ],
+)
+def test_hotwords_that_are_no_phrases_are_refused(value: object, told: str) -> None:
+    assert told in message({"audio_url": URL, "hotwords": value})
 
 
 def test_an_end_that_is_not_after_the_start_is_refused() -> None:
@@ -218,6 +280,52 @@ def test_a_url_in_the_wrong_place_does_not_show_its_signature() -> None:
     for value in (URL, "a?X-Amz-Signature=" + SECRET):
         message({"audio_url": URL, "attention": value})
         message({"audio_url": URL, value: 1})
+
+
+def reference(value: object) -> Reference | None:
+    return parse_request({"audio_url": URL, "reference": value}).reference
+
+
+def test_a_reference_is_text_or_a_file_of_a_format() -> None:
+    assert reference("Hello there.") == Reference("text", "Hello there.")
+    assert reference({"stm": "a 1 B 0 1 hello"}) == Reference("stm", "a 1 B 0 1 hello")
+    segments = [{"words": "hello", "speaker": "B"}]
+    assert reference({"seglst": segments}) == Reference("seglst", json.dumps(segments))
+    assert reference({"seglst": json.dumps(segments)}) == reference({"seglst": segments})
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (3, "reference must be text, or an object with one of text, stm"),
+        ([], "reference must be text"),
+        ({}, "reference must be text"),
+        ({"srt": "1"}, "reference must be text"),
+        ({"text": "a", "stm": "b"}, "reference must be text"),
+        ("  ", "reference.text must not be empty"),
+        ({"stm": 3}, "reference.stm must be text"),
+        ({"text": "x" * (MAX_REFERENCE_CHARACTERS + 1)}, "reference.text must have at most"),
+        ({"stm": "a 1 B 0 1 x\na 1 B 0"}, "reference.stm, line 2, must hold recording, channel"),
+        ({"stm": "a 1 B 0 x y"}, "reference.stm, line 1, must have its end in seconds"),
+        ({"stm": "a 1 B 2 1 y"}, "ends before it starts: 2 s and 1 s came"),
+        ({"stm": "a 1 B 0 1 x\nb 1 B 0 1 y"}, "reference.stm must be of one recording"),
+        ({"ctm": "a 1 0.5 hello"}, "reference.ctm, line 1, must hold recording, channel, start"),
+        ({"ctm": "a 1 -1 0.5 hello"}, "must have its start in seconds, 0 or more"),
+        ({"rttm": "a 1 B 0 1 hello"}, "reference.rttm, line 1, must begin with a type of RTTM"),
+        ({"rttm": "SPEAKER a 1 nan 1 <NA> <NA> B"}, "must have its start in seconds"),
+        ({"seglst": "[{]"}, "reference.seglst must be a list of segments in JSON; no JSON came"),
+        ({"seglst": "[" * 100_000}, "reference.seglst must be a list of segments in JSON"),
+        ({"seglst": "{}"}, "reference.seglst must be a list of segments in JSON; something else"),
+        ({"seglst": [10**5000]}, "reference.seglst must be a list of segments"),
+        ({"seglst": [{"speaker": "B"}]}, "reference.seglst[0] must be an object whose words are"),
+        ({"seglst": [{"words": "a", "start_time": 1}]}, "needs both start_time and end_time"),
+        ({"seglst": [{"words": "a", "start_time": True, "end_time": 1}]}, "must have its start"),
+    ],
+)
+def test_a_reference_that_cannot_be_read_is_refused_before_the_recording_is_fetched(
+    value: object, told: str
+) -> None:
+    assert told in message({"audio_url": URL, "reference": value})
 
 
 def test_the_table_documents_exactly_the_options_of_the_types() -> None:

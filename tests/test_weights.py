@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.checksums import SUMS_FILE, sha256
-from engine.weights import diarization_directory, speech_checkpoint
+from engine.weights import diarization_directory, sortformer_checkpoint, speech_checkpoint
 from speech.errors import EngineError
 from speech.protocol import EngineSettings, Problem
 from tests.hub import nemo_archive
@@ -126,3 +126,30 @@ def test_no_diarization_model_at_all(settings: EngineSettings) -> None:
     with pytest.raises(EngineError, match="no diarization model") as caught:
         diarization_directory(settings)
     assert caught.value.code == "diarization_unavailable"
+
+
+def test_sortformer_is_a_nemo_file_or_a_reason(settings: EngineSettings, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "mine.nemo"
+    checkpoint.write_bytes(nemo_archive())
+    there = replace(settings, sortformer_model=str(checkpoint))
+    assert sortformer_checkpoint(there) == checkpoint
+    problem = Problem("volume_full", "no room on the volume", True)
+    checkpoint.with_name("cut.nemo").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    for told, code, text in (
+        (replace(there, sortformer_problem=problem), "volume_full", "no room on the volume"),
+        (settings, "diarization_unavailable", "there is no Sortformer model"),
+        (
+            replace(settings, sortformer_model=str(tmp_path / "missing.nemo")),
+            "diarization_unavailable",
+            "there is no file missing.nemo",
+        ),
+        (
+            replace(settings, sortformer_model=str(tmp_path / "cut.nemo")),
+            "diarization_unavailable",
+            "cut.nemo is no NeMo checkpoint",
+        ),
+    ):
+        with pytest.raises(EngineError) as caught:
+            sortformer_checkpoint(told)
+        assert caught.value.code == code
+        assert caught.value.message.startswith(text)

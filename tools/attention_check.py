@@ -14,9 +14,8 @@ import soundfile
 import torch
 from nemo.collections.asr.models import EncDecRNNTBPEModel
 
-from engine.attention import LOCAL_CONTEXT_FRAMES
+from engine.attention import LOCAL_CONTEXT_FRAMES, Reach
 from engine.nemo_attention import set_attention
-from speech.types import AttentionUsed
 
 MAX_RELATIVE_ERROR = 1e-4
 """For 24 layers in fp32; two layers reach 1e-6."""
@@ -42,7 +41,7 @@ def main() -> None:
 
 
 @torch.inference_mode()
-def encode(model: EncDecRNNTBPEModel, samples: torch.Tensor, kind: AttentionUsed) -> torch.Tensor:
+def encode(model: EncDecRNNTBPEModel, samples: torch.Tensor, kind: Reach) -> torch.Tensor:
     """The encoder's output, shape (1, width, frames)."""
     set_attention(model, kind)
     length = torch.tensor([samples.shape[0]])

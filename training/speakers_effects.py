@@ -37,7 +37,7 @@ def _noise(*, pink: bool) -> Audio:
     return unit
 
 
-def _reverberate(rng: random.Random, audio: Audio) -> Audio:
+def reverberate(rng: random.Random, audio: Audio) -> Audio:
     """A slight room: exponentially decaying noise (60 dB in 0.15 to 0.4 s) behind the speech."""
     decay_s = rng.uniform(0.15, 0.4)
     time_s = np.arange(round(decay_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
@@ -47,6 +47,12 @@ def _reverberate(rng: random.Random, audio: Audio) -> Audio:
     tail[0] = 1.0
     wet: Audio = fftconvolve(audio, tail.astype(np.float32))[: len(audio)]
     return wet
+
+
+def telephone(audio: Audio) -> Audio:
+    """The band of a telephone line."""
+    narrow: Audio = sosfilt(_telephone_filter(), audio).astype(np.float32)
+    return narrow
 
 
 def add_noise(rng: random.Random, audio: Audio, snr_db: float) -> Audio:
@@ -71,9 +77,9 @@ def degrade(rng: random.Random, audio: Audio) -> Audio:
         three quarters noise at 12 to 45 dB; the peak is between -20 and -1 dBFS.
     """
     if rng.random() < 0.25:
-        audio = _reverberate(rng, audio)
+        audio = reverberate(rng, audio)
     if rng.random() < 0.2:
-        audio = sosfilt(_telephone_filter(), audio).astype(np.float32)
+        audio = telephone(audio)
     if rng.random() < 0.75:
         audio = add_noise(rng, audio, rng.uniform(12.0, 45.0))
     peak = float(np.max(np.abs(audio))) + 1e-9

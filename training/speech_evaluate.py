@@ -19,15 +19,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from engine.attention import Reach
 from engine.parakeet import Parakeet
-from speech.types import AttentionUsed, Transcript
+from speech.types import Transcript
 from training.espeak import SAMPLE_RATE_HZ, Espeak, Utterance
 from training.speech_data import evaluation_set
 from training.speech_scoring import plain, word_error_rate
 
 _EDGE_S = 0.2  # silence before and after each utterance
 _HELD_OUT_SEED, _SEEN_SEED = 101, 102
-_FULL_LOCAL_FULL: tuple[AttentionUsed, ...] = ("full", "local", "full")
+_FULL_LOCAL_FULL: tuple[Reach, ...] = ("full", "local", "full")
 Audio = npt.NDArray[np.float32]
 
 
@@ -69,7 +70,7 @@ def padded(spoken: Utterance) -> Audio:
 
 
 def transcribe(
-    model: Parakeet, audio: Sequence[Audio], attention: AttentionUsed = "full"
+    model: Parakeet, audio: Sequence[Audio], attention: Reach = "full"
 ) -> list[Transcript]:
     """What the worker's engine hears, one transcript for each recording."""
     return [model.transcribe(item, attention) for item in audio]

@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,9 @@ from typing import Final
 
 from speech.errors import EngineError, WorkerError
 from speech.request import Options
+from speech.spoken import Scored
 from speech.types import Audio, Hearing, Progress, Report, Voice
+from utils import scoring_process
 from utils.engine_launch import Launch, Launcher, Timeouts
 from utils.engine_process import BrokenEnvironmentError, EngineGoneError, EngineProcess
 from utils.turns import Turns
@@ -53,6 +55,7 @@ class EngineClient:
         self._root = root
         self._timeouts = timeouts
         self._starting: asyncio.Task[EngineProcess] | None = None
+        self._python: Path | None = None
         self._start_progress: Progress = Progress("load")
         self._runs = itertools.count(1)
         self._watches: set[asyncio.Task[None]] = set()
@@ -85,6 +88,15 @@ class EngineClient:
         work = self._hear(job_id, audio, options, report, voices)
         future: Future[Hearing] = asyncio.run_coroutine_threadsafe(work, self._loop)
         return await asyncio.wrap_future(future)
+
+    async def score(self, asked: Mapping[str, object]) -> Scored:
+        """Have a result scored in the environment of the engine that gave it, beside that engine.
+
+        Args:
+            asked: See ``scoring_process.question``.
+        """
+        assert self._python is not None, "a result comes from an engine"
+        return await scoring_process.score(self._python, self._root, asked)
 
     def close(self) -> None:
         """End the engine and the thread."""
@@ -175,6 +187,7 @@ class EngineClient:
 
     async def _start_once(self, launch: Launch) -> EngineProcess:
         self._note_start(Progress("load", detail="starting the engine"))
+        self._python = launch.python
         engine = await EngineProcess.start(launch.python, self._root, launch.settings)
         try:
             hello = await asyncio.wait_for(asyncio.shield(engine.hello), self._timeouts.hello_s)

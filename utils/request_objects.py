@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
+from speech import references
 from speech.errors import RequestError
 from speech.request import (
     Base64Source,
@@ -71,14 +72,23 @@ def read_reference(name: str, value: object) -> Reference:
         )
     ((format_, content),) = value.items()
     if format_ == "seglst" and isinstance(content, list):
-        content = json.dumps(content)
+        content = _dumped(f"{name}.{format_}", content)
     text = read_text(f"{name}.{format_}", content)
     if len(text) > MAX_REFERENCE_CHARACTERS:
         raise RequestError(
             f"{name}.{format_} must have at most {MAX_REFERENCE_CHARACTERS} characters; "
             f"{len(text)} came."
         )
-    return Reference(format=format_, content=text)
+    reference = Reference(format=format_, content=text)
+    references.parse(reference, f"{name}.{format_}")  # told before the recording is heard
+    return reference
+
+
+def _dumped(name: str, content: Sequence[object]) -> str:
+    try:
+        return json.dumps(content)
+    except (ValueError, RecursionError):  # numbers of any length, lists in lists without end
+        raise RequestError(f"{name} must be a list of segments.") from None
 
 
 def _known_speaker(name: str, value: object) -> KnownSpeaker:

@@ -32,6 +32,12 @@ def diarization_model() -> Model:
     return Model("diarization", name, revision, 50_000_000)
 
 
+def sortformer_model() -> Model:
+    """The diarization model that needs no token: like a speech model, one .nemo file."""
+    name, revision = config.SORTFORMER_MODEL, config.SORTFORMER_REVISION
+    return Model("speech", name, revision, 480_000_000)
+
+
 def fast_model_name() -> str | None:
     """What the speech model's fast checkpoint is called; None where there is to be none."""
     if config.FAST_CHECKPOINT:
@@ -41,5 +47,10 @@ def fast_model_name() -> str | None:
 
 
 def hub_models() -> list[Model]:
-    """The configured models that come from the hub."""
-    return [model for model in (speech_model(), diarization_model()) if not model.is_path]
+    """The configured models that come from the hub, those included that may not be needed."""
+    models = [speech_model()]
+    if config.DIARIZER != "sortformer":
+        models.append(diarization_model())
+    if config.DIARIZER != "pyannote":
+        models.append(sortformer_model())
+    return [model for model in models if not model.is_path]

@@ -25,7 +25,7 @@ NAMES: Final = {"speech": "speech model", "diarization": "speaker model"}
 VARIABLES: Final = {"speech": "PARAKEET_ASR_MODEL", "diarization": "PARAKEET_DIARIZATION_MODEL"}
 CONSEQUENCES: Final = {
     "speech": "nothing can be transcribed",
-    "diarization": "speakers cannot be served",
+    "diarization": "pyannote cannot be served (auto takes Sortformer instead)",
 }
 
 

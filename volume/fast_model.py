@@ -18,7 +18,7 @@ from volume import models
 from volume.models import Model
 from volume.publish import Manifest, Place
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when what a fast checkpoint consists of changes: each format has folders of its own."""
 
 WEIGHTS: Final = "model.safetensors"

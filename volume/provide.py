@@ -29,7 +29,13 @@ from volume import (
 )
 from volume.errors import BootstrapError, DamagedError
 from volume.homes import Homes
-from volume.provide_models import provide_fast_model, provide_model, provide_published
+from volume.provide_models import (
+    Diarizers,
+    provide_diarizers,
+    provide_fast_model,
+    provide_model,
+    provide_published,
+)
 from volume.publish import Manifest, Place, Wanted
 from volume.shadow import Shadow
 from volume.steps import Step, Tell, within
@@ -54,9 +60,8 @@ class Provided:
     """Its .nemo file."""
     fast_model: Path | None
     """The folder of the same model's fast checkpoint; None where there is none."""
-    diarization_model: Path | None
-    diarization_problem: BootstrapError | None
-    """Why there is no diarizer: speech alone is still served."""
+    diarizers: Diarizers
+    """Without any, speech alone is still served."""
 
 
 class Provider:
@@ -113,7 +118,7 @@ class Provider:
 
     def _provide(self, where: Homes, tell: Tell) -> Provided:
         python = self._python(where, within(tell, 0.0, ENVIRONMENT_SHARE))
-        speech, diarization = configured.speech_model(), configured.diarization_model()
+        speech = configured.speech_model()
         speech_folder = provide_model(
             where, speech, python, within(tell, ENVIRONMENT_SHARE, SPEECH_SHARE)
         )
@@ -121,17 +126,11 @@ class Provider:
         fast = provide_fast_model(
             where, speech, weights, python, within(tell, SPEECH_SHARE, FAST_SHARE)
         )
-        diarizer: Path | None = None
-        problem: BootstrapError | None = None
-        try:
-            diarizer = provide_model(where, diarization, python, within(tell, FAST_SHARE, 1.0))
-        except BootstrapError as error:
-            log.warning("no speakers: %s", error.message)
-            problem = error
+        diarizers = provide_diarizers(where, python, within(tell, FAST_SHARE, 1.0))
         read = fast / fast_model.WEIGHTS if fast else weights
         in_background(lambda: read_ahead.read_files([read]))
         self._mark(where)
-        return Provided(python, weights, fast, diarizer, problem)
+        return Provided(python, weights, fast, diarizers)
 
     def _python(self, where: Homes, tell: Tell) -> Path:
         if config.ENGINE_PYTHON:

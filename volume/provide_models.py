@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import config
-from volume import conversion, fast_model, model_download, models, publish
+from volume import configured, conversion, fast_model, model_download, models, publish
 from volume.conversion import Converter
 from volume.errors import BootstrapError, EndingError
 from volume.homes import Homes
@@ -17,6 +18,18 @@ from volume.publish import Manifest, Place, Wanted
 from volume.steps import Tell
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Diarizers:
+    """What tells speakers apart. Each is there, or there is a reason why not."""
+
+    pyannote: Path | None = None
+    """The folder of its pipeline."""
+    pyannote_problem: BootstrapError | None = None
+    sortformer: Path | None = None
+    """Its .nemo file."""
+    sortformer_problem: BootstrapError | None = None
 
 
 def provide_model(where: Homes, model: Model, python: Path, tell: Tell) -> Path:
@@ -38,6 +51,49 @@ def provide_model(where: Homes, model: Model, python: Path, tell: Tell) -> Path:
         return Wanted(models.place(home, model), make, models.check)
 
     return provide_published(where, wanted, tell)[0].folder
+
+
+def provide_diarizers(where: Homes, python: Path, tell: Tell) -> Diarizers:
+    """Those that PARAKEET_DIARIZER asks for, downloaded first if they must be.
+
+    Nothing fails for want of one: the engine says so to the jobs that need it.
+
+    Raises:
+        EndingError: This process is to end.
+    """
+    wanted = config.DIARIZER
+    pyannote = sortformer = None
+    pyannote_problem: BootstrapError | None = _not_configured("pyannote")
+    sortformer_problem: BootstrapError | None = _not_configured("Sortformer")
+    if wanted != "sortformer":
+        pyannote, pyannote_problem = _had(where, configured.diarization_model(), python, tell)
+    if wanted in ("sortformer", "both") or (wanted == "auto" and pyannote is None):
+        model = configured.sortformer_model()
+        folder, sortformer_problem = _had(where, model, python, tell)
+        sortformer = models.weights(folder, model) if folder else None
+    return Diarizers(pyannote, pyannote_problem, sortformer, sortformer_problem)
+
+
+def _not_configured(name: str) -> BootstrapError:
+    return BootstrapError(
+        "diarization_unavailable",
+        f"{name} is not on this worker, whose PARAKEET_DIARIZER is {config.DIARIZER}; send the "
+        "diarizer auto, or set PARAKEET_DIARIZER to both",
+    )
+
+
+def _had(
+    where: Homes, model: Model, python: Path, tell: Tell
+) -> tuple[Path | None, BootstrapError | None]:
+    """A diarizer's folder, or why it cannot be had."""
+    try:
+        return provide_model(where, model, python, tell), None
+    except EndingError:
+        raise
+    except BootstrapError as error:
+        log.warning("a diarizer is missing: %s", error.message)
+        code = "diarization_unavailable" if error.code in models.CODES.values() else error.code
+        return None, BootstrapError(code, error.message, retryable=error.retryable)
 
 
 def provide_fast_model(

@@ -55,8 +55,18 @@ def look(where: Homes) -> tuple[Thing, ...]:
         recipe = configured.recipe()
         places = [environment.place(home, recipe) for home in where.readable]
         things.append(_published(places, environment.check))
-    wanted = (configured.speech_model(), configured.diarization_model())
-    return (*things, *(_model(where, model) for model in wanted), *_fast_model(where))
+    speech = _model(where, configured.speech_model())
+    return (*things, speech, *_diarizers(where), *_fast_model(where))
+
+
+def _diarizers(where: Homes) -> tuple[Thing, ...]:
+    """Those that are to be there. Where either will do, the one that is."""
+    pyannote = _model(where, configured.diarization_model())
+    sortformer = _model(where, configured.sortformer_model())
+    if config.DIARIZER == "auto":
+        return (sortformer,) if sortformer.is_ready and not pyannote.is_ready else (pyannote,)
+    both = {"pyannote": pyannote, "sortformer": sortformer}
+    return tuple(thing for name, thing in both.items() if config.DIARIZER in (name, "both"))
 
 
 def _model(where: Homes, model: models.Model) -> Thing:
