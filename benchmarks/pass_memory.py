@@ -1,4 +1,4 @@
-"""One pass of a true-size encoder: ``python -m benchmarks.pass_memory REACH SECONDS``.
+"""One pass of a true-size encoder: ``python -m benchmarks.pass_memory REACH SECONDS PRECISION``.
 
 Prints the estimate and the measured peak beside the model, in bytes. Few layers: the peak does not
 depend on their number.
@@ -29,6 +29,8 @@ def main() -> None:
     for parameter in (*model.parameters(), *model.buffers()):
         torch.nn.init.normal_(parameter, std=0.01)
     model.requires_grad_(False).eval()
+    if sys.argv[3] == "bf16":
+        model.encoder.bfloat16()
     warm = torch.randn(1, 16_000)
     model.hear(warm, torch.tensor([16_000]), reach)
     samples = torch.randn(1, int(seconds * 16_000))

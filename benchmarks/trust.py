@@ -28,7 +28,11 @@ CUT_MINUTES: Final = 30
 HOLES: Final = 40
 HOLE_S: Final = (2.0, 20.0)
 NOISE_MINUTES: Final = 10
-PLANS: Final = (("full", 120), ("full", 480), ("local", 900), ("local", 2400))
+PLANS: Final = tuple(
+    (reach, seconds, precision)
+    for reach, seconds in (("full", 120), ("full", 480), ("local", 900), ("local", 2400))
+    for precision in ("fp32", "bf16")
+)
 
 
 def rows(_folder: Path, _: int) -> Iterator[Row]:
@@ -182,13 +186,13 @@ def invention_rows(parakeet: Parakeet) -> Iterator[Row]:
 
 
 def plan_rows(python: Path) -> Iterator[Row]:
-    """The memory that a pass was estimated to take against what it took: true size, fp32."""
-    for reach, seconds in PLANS:
-        command = [str(python), "-m", "benchmarks.pass_memory", reach, str(seconds)]
+    """The memory that a pass was estimated to take against what it took, at true size."""
+    for reach, seconds, precision in PLANS:
+        command = [str(python), "-m", "benchmarks.pass_memory", reach, str(seconds), precision]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         found = re.search(r"^(\d+) (\d+)$", said, re.MULTILINE)
         assert found, said
         estimated, measured = map(int, found.groups())
         share = 100 * estimated / measured
-        what = f"estimate against peak, {reach}, {seconds} s"
+        what = f"memory estimated against peak: {reach}, {seconds} s, {precision}"
         yield Row(what, (share,), "%", "90 to 125 %")

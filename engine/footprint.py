@@ -1,7 +1,8 @@
 """How much memory a pass of the speech model takes beside its weights, in bytes. Pure.
 
-For our own modules it is counted: which tensors are alive at the three moments when most are. For
-NeMo's it is the law that was measured on its encoder (one layer of true width, 1 to 10 min).
+For our own modules it is counted, which tensors are alive at the three moments when most are, and
+held against what was measured (``make bench SUITES=trust``). For NeMo's it is the law that was
+measured on its encoder (one layer of true width, 1 to 10 min).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ MEL_SLICE_FRAMES: Final = 30_000
 SUBSAMPLING_SLICE_FRAMES: Final = 1024
 """Encoder frames that the subsampling makes at a time, for each recording of a batch: 82 s, whose
 first convolution takes 600 MB in fp32 at Parakeet's width (engine/fastconformer.py)."""
+FIRST_CONVOLUTION_BYTES: Final = {2: 6.5, 4: 9.3}
+"""For each number that it puts out, by the size of a number: measured on a CPU."""
 
 NEMO_SUBSAMPLING_BYTES: Final = 0.08 * 7.4e6
 """For an encoder frame, in fp32 and at Parakeet's width: the output of the first convolution."""
@@ -59,7 +62,8 @@ def _subsampling(shape: Shape, element_bytes: int, batch: int, frames: float) ->
     """One slice: what goes into and what comes out of the first convolution's rectifier."""
     frames = min(frames, SUBSAMPLING_SLICE_FRAMES)
     halved = frames * shape.subsampling / 2 * (shape.mel_bands / 2)
-    return 2 * element_bytes * batch * halved * shape.subsampling_channels
+    number_bytes = FIRST_CONVOLUTION_BYTES[element_bytes]
+    return number_bytes * batch * halved * shape.subsampling_channels
 
 
 def _layer(shape: Shape, element_bytes: int, batch: int, frames: float, reach: Reach) -> float:
@@ -67,9 +71,11 @@ def _layer(shape: Shape, element_bytes: int, batch: int, frames: float, reach: R
     state = element_bytes * batch * frames * shape.width
     row = 3 * frames if reach == "full" else 6 * 256
     scores = element_bytes * batch * shape.heads * frames * row
+    # A CPU's fused attention wants the bias, a third of all that is sliced, in fp32.
+    bias = min(BIAS_BYTES, scores) * (1 if element_bytes == FP32 else 5 / 3)
     places = 4 * element_bytes * frames * shape.width if reach == "full" else 4 * state
     wide = (shape.feed_forward_width / shape.width + 3) * state
-    return max(wide, 9 * state + places + min(BIAS_BYTES, scores))
+    return max(wide, 12 * state + places + bias)
 
 
 def of_nemos(heads: int, width: int, element_bytes: int, frames: float, reach: Reach) -> int:

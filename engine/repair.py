@@ -14,14 +14,16 @@ from typing import Final, TypeVar
 
 from engine.passes import Part
 from engine.recorded import SAMPLE_RATE_HZ
-from speech.coverage import Span
+from speech.coverage import Span, is_stretched
 from speech.types import Char, Transcript, Word
 
 Timed = TypeVar("Timed", Word, Char)
 
-MARGINS_S: Final = (0.2, 2.0)
-"""What is heard before and after a hole: first hardly any, so that nothing but the hole decides
-about the features; then enough for the words around it to lead into it."""
+MARGINS_S: Final = (2.0, 0.2)
+"""What is heard before and after a hole: enough for the words around it to lead into it; and hardly
+any, so that nothing but the hole decides about the features, and no sentence ends before it."""
+CLEARLY_MORE: Final = 1.1
+"""The narrow window is taken where it brings so much more: at its edges words are cut."""
 EARLY_S: Final = 0.16
 """Two encoder frames. What begins earlier is the end of the word before the hole, heard again."""
 LONGEST_S: Final = 30.0
@@ -56,8 +58,16 @@ def windows(hole: Span, samples: int) -> list[Part]:
 
 
 def best(attempts: Sequence[Sequence[Word]]) -> Sequence[Word]:
-    """The attempt that covers most of the hole."""
-    return max(attempts, key=lambda words: sum(word.end_s - word.start_s for word in words))
+    """The attempt that covers most of the hole; an earlier one unless a later is clearly better."""
+    chosen = attempts[0]
+    for words in attempts[1:]:
+        if _covered_s(words) > CLEARLY_MORE * _covered_s(chosen):
+            chosen = words
+    return chosen
+
+
+def _covered_s(words: Sequence[Word]) -> float:
+    return sum(word.end_s - word.start_s for word in words if not is_stretched(word))
 
 
 def found(hole: Span, part: Part, heard: Transcript) -> list[Word]:
@@ -91,19 +101,33 @@ def mend(transcript: Transcript, repaired: Sequence[Word]) -> Transcript:
 
     Args:
         transcript: What was heard first.
-        repaired: Words in order, none of which lies on one of the transcript's.
+        repaired: Words in order. They take the place of a word that was stretched over them.
     """
     if not repaired:
         return transcript
-    words = sorted((*transcript.words, *repaired), key=lambda word: (word.start_s, word.end_s))
+    kept = [word for word in transcript.words if not _is_replaced(word, repaired)]
+    words = sorted((*kept, *repaired), key=lambda word: (word.start_s, word.end_s))
     apart: list[Word] = []
     for word in words:
         start_s = max(word.start_s, apart[-1].end_s if apart else 0.0)
         apart.append(replace(word, start_s=start_s, end_s=max(start_s, word.end_s)))
-    chars = [*transcript.chars, *(Char(w.text, w.start_s, w.end_s) for w in apart if w.repaired)]
+    gone = [word for word in transcript.words if _is_replaced(word, repaired)]
+    chars = [
+        char
+        for char in transcript.chars
+        if not any(word.start_s <= char.start_s and char.end_s <= word.end_s for word in gone)
+    ]
+    chars += [Char(w.text, w.start_s, w.end_s) for w in apart if w.repaired]
     return replace(
         transcript,
         text=" ".join(word.text for word in apart),
         words=tuple(apart),
         chars=tuple(sorted(chars, key=lambda char: char.start_s)),
     )
+
+
+def _is_replaced(word: Word, repaired: Sequence[Word]) -> bool:
+    """Whether a word was stretched over speech that has words of its own now."""
+    if not is_stretched(word):
+        return False
+    return sum(word.start_s <= other.start_s < word.end_s for other in repaired) > 1

@@ -25,6 +25,8 @@ EDGE_S = 0.25
 """How far beyond a word its speech may go on: the collar that diarization's scoring grants edges of
 turns since the NIST evaluations, for people do not set them any better."""
 LEAST_HOLE_S = 2.0
+WORD_S, LETTER_S, DIGIT_S = 1.0, 0.1, 0.6
+"""A drawn-out word; each of its letters; each of its digits, which is a word when it is spoken."""
 
 Span = tuple[float, float]
 """Start and end in seconds."""
@@ -50,8 +52,8 @@ def holes(
 ) -> list[Span]:
     """The stretches that are worth hearing again: speech of at least ``least_s`` without a word.
 
-    They are in order, hold no part of a word, and begin and end with speech; pauses of at most
-    ``BREATH_S`` may lie within, which do not count for the length.
+    They are in order, hold no part of a word unless it ``is_stretched``, and begin and end with
+    speech; pauses of at most ``BREATH_S`` may lie within, which do not count for the length.
     """
     spoken = _spoken(words)
     starts = [start_s for start_s, _ in spoken]
@@ -66,9 +68,19 @@ def holes(
     ]
 
 
+def is_stretched(word: Word) -> bool:
+    """Whether a word lasts longer than anybody takes to say it: the model has skipped speech in it.
+
+    Half of all planted holes are such: the pieces of one word lie before and behind the hole.
+    """
+    digits = sum(char.isdigit() for char in word.text)
+    return word.end_s - word.start_s > WORD_S + LETTER_S * len(word.text) + DIGIT_S * digits
+
+
 def _spoken(words: Sequence[Word]) -> list[Span]:
-    """Where words are, and the breaths between them."""
-    return _union(((word.start_s, word.end_s) for word in words), BREATH_S, instants=True)
+    """Where words are, and the breaths between them. Stretched words prove nothing."""
+    sound = ((word.start_s, word.end_s) for word in words if not is_stretched(word))
+    return _union(sound, BREATH_S, instants=True)
 
 
 def _stretches(pieces: Iterable[Span]) -> list[list[Span]]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pipeline
-from speech.coverage import BREATH_S, EDGE_S, LEAST_HOLE_S, coverage, holes
+from speech.coverage import BREATH_S, EDGE_S, LEAST_HOLE_S, coverage, holes, is_stretched
 from speech.request import Options
 from speech.types import (
     Audio,
@@ -32,7 +32,8 @@ LENGTH_S = 80
 
 
 def said(*spans: tuple[float, float]) -> list[Word]:
-    return [Word("so", start_s, end_s, 1.0) for start_s, end_s in spans]
+    """Words so long that none is stretched."""
+    return [Word("so" * 40, start_s, end_s, 1.0) for start_s, end_s in spans]
 
 
 def spoken(*spans: tuple[float, float]) -> list[SpeakerTurn]:
@@ -211,3 +212,25 @@ def test_a_result_has_coverage_plan_and_the_voiceprints_that_were_asked_for(aske
     ]
     alone = pipeline.label_mix(replace(hearing, diarization=None), audio, Options())
     assert alone.coverage is None
+
+
+@pytest.mark.parametrize(
+    ("text", "length_s", "expected"),
+    [
+        ("noon", 1.4, False),
+        ("noon", 1.5, True),
+        ("Donaudampfschifffahrt", 2.5, False),
+        ("1,234,567.89", 7.0, False),
+        ("so", 4.0, True),
+    ],
+)
+def test_no_word_lasts_longer_than_anybody_takes_to_say_it(
+    text: str, length_s: float, expected: bool
+) -> None:
+    assert is_stretched(Word(text, 1.0, 1.0 + length_s, 1.0)) is expected
+
+
+def test_a_stretched_word_hides_no_hole() -> None:
+    words = [Word("so", 0, 0.4, 1.0), Word("noon", 1, 6, 1.0), Word("so", 6, 6.4, 1.0)]
+    assert holes(words, spoken((0, 6.4))) == [(0.4, 6)]
+    assert coverage(words, spoken((0, 6.4))).gaps == ((0.4, 6),)

@@ -101,3 +101,19 @@ def test_no_pass_of_a_day_is_longer_than_the_rule_allows() -> None:
         for way in ways(DAY_S, choice):
             assert way.longest_s <= LOCAL_ATTENTION_MAX_S
     assert ways(DAY_S, "windows")[0].longest_s == WINDOW_S
+
+
+@pytest.mark.parametrize(
+    ("reach", "seconds", "element_bytes", "measured_mb"),
+    [
+        ("full", 120, 4, 646), ("full", 480, 4, 767), ("local", 900, 4, 1183),
+        ("local", 2400, 4, 2700), ("full", 120, 2, 454), ("full", 480, 2, 595),
+        ("local", 900, 2, 923), ("local", 2400, 2, 1732),
+    ],
+)  # fmt: skip
+def test_the_estimate_is_near_what_was_measured(
+    reach: Reach, seconds: float, element_bytes: int, measured_mb: float
+) -> None:
+    """``python -m benchmarks.pass_memory``; two cores with AMX."""
+    estimated_mb = footprint.of_ours(PARAKEET, element_bytes, 1, seconds, reach) / 1e6
+    assert 0.9 * measured_mb <= estimated_mb <= 1.25 * measured_mb
