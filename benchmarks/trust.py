@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ import numpy as np
 
 from benchmarks import recordings, true_size, under_test
 from benchmarks.rows import Row
+from tests.environments import DIARIZATION_MODEL as SPEAKERS
 from tests.environments import engine_python
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def rows(_folder: Path, _: int) -> Iterator[Row]:
     yield from cut_rows(parakeet)
     yield from hole_rows(parakeet)
     yield from invention_rows(parakeet)
-    yield from plan_rows(python)
+    yield from plan_rows()
 
 
 def attention_rows(parakeet: Parakeet) -> Iterator[Row]:
@@ -125,6 +127,13 @@ def hole_rows(parakeet: Parakeet) -> Iterator[Row]:
 def second_look(
     transcriber: Any, samples: recordings.Samples, whole: Transcript
 ) -> tuple[Transcript, Transcript]:
+    """As ``look_twice``, where speech is where the whole has words."""
+    return look_twice(transcriber, samples, speech_of(whole.words))
+
+
+def look_twice(
+    transcriber: Any, samples: recordings.Samples, turns: tuple[Any, ...]
+) -> tuple[Transcript, Transcript]:
     """What is heard first, and after speech without words was heard again."""
     from engine.courses import LookBack
     from engine.job import Job
@@ -142,7 +151,6 @@ def second_look(
     options = Options(attention="full")
     job = Job(samples, options, {}, (), report_nothing, answers.append, look_again)
     transcriber.work([job])
-    turns = speech_of(whole.words)
     job.diarized(Diarization(turns, turns), (), 0.0)
     transcriber.work(looks)
     mended = answers[0].transcript
@@ -169,6 +177,10 @@ def right_words(whole: Transcript, heard: Transcript) -> int:
 
 def invention_rows(parakeet: Parakeet) -> Iterator[Row]:
     """Sound in which nobody speaks; the diarizer's answer decides what is looked at again."""
+    from engine.cores import Cores
+    from engine.diarizer import Diarizer
+    from engine.transcribing import Transcriber
+
     rate_hz = recordings.RATE_HZ
     size = 60 * NOISE_MINUTES * rate_hz
     rng = np.random.default_rng(0)
@@ -180,15 +192,33 @@ def invention_rows(parakeet: Parakeet) -> Iterator[Row]:
         "white noise": 0.05 * rng.standard_normal(size),
         "music": 0.1 * chord * beat,
     }
+    diarizer = Diarizer.load(SPEAKERS, "cpu")
+    transcriber = Transcriber(parakeet, Cores(1), "cpu")
     for name, sound in sounds.items():
-        words = parakeet.transcribe(sound.astype(np.float32), "full").words
-        yield Row(f"words in {NOISE_MINUTES} min of {name}", (float(len(words)),), "", "0")
+        samples = sound.astype(np.float32)
+        turns = diarizer.diarize(samples)[0].turns
+        words = look_twice(transcriber, samples, turns)[1].words
+        repaired = sum(word.repaired for word in words)
+        where = f"{NOISE_MINUTES} min of {name}"
+        yield Row(f"words in {where}", (float(len(words)),), "", "0")
+        yield Row(f"  of them by the second look, in {where}", (float(repaired),), "", "0")
+        speech_s = sum(turn.end_s - turn.start_s for turn in turns)
+        yield Row(f"  speech that the diarizer hears in {where}", (speech_s,), "s", "0")
 
 
-def plan_rows(python: Path) -> Iterator[Row]:
+def plan_rows() -> Iterator[Row]:
     """The memory that a pass was estimated to take against what it took, at true size."""
     for reach, seconds, precision in PLANS:
-        command = [str(python), "-m", "benchmarks.pass_memory", reach, str(seconds), precision]
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-m",
+            "benchmarks.pass_memory",
+            reach,
+            str(seconds),
+            precision,
+        ]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         found = re.search(r"^(\d+) (\d+)$", said, re.MULTILINE)
         assert found, said

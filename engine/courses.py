@@ -14,7 +14,7 @@ from engine.passes import Part, cut, stitch
 from engine.plan import NeededBytes, Way
 from engine.recorded import Samples
 from speech.coverage import Span
-from speech.types import Plan, Transcript, Word
+from speech.types import Plan, Transcript
 
 
 class Whole(Protocol):
@@ -156,7 +156,7 @@ class LookBack:
         parts = [(number, part) for number, some in enumerate(windows) for part in some]
         self.tasks = [Task(self, number, part, "full") for number, part in parts]
         self._left = len(self.tasks)
-        self._found: list[list[list[Word]]] = [[] for _ in self._holes]
+        self._found: list[list[repair.Attempt]] = [[] for _ in self._holes]
         self._seconds = 0.0
 
     def wants(self, _task: Task) -> bool:
@@ -165,7 +165,7 @@ class LookBack:
 
     def done(self, task: Task, transcript: Transcript, seconds: float) -> None:
         """See ``Whole``; after the last part the job gets its transcript, mended."""
-        found = repair.found(self._holes[task.number], task.part, transcript)
+        found = repair.attempt(self._holes[task.number], task.part, transcript)
         self._found[task.number].append(found)
         self._seconds += seconds
         self._count()
@@ -179,5 +179,8 @@ class LookBack:
         self._left -= 1
         if self._left:
             return
-        words = [word for attempts in self._found if attempts for word in repair.best(attempts)]
-        self.job.repaired(repair.mend(self._transcript, words), self._seconds)
+        mended = self._transcript
+        for hole, attempts in zip(self._holes, self._found, strict=True):
+            if attempts:
+                mended = repair.mend(mended, hole, repair.best(attempts))
+        self.job.repaired(mended, self._seconds)

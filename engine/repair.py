@@ -8,22 +8,23 @@ docs/decisions/0008-length-and-trust.md). So the stretch is heard again alone, i
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Final, TypeVar
+from dataclasses import dataclass, replace
+from typing import Final
 
-from engine.passes import Part
+from engine.passes import SAME_WORD_S, Part, seam
 from engine.recorded import SAMPLE_RATE_HZ
 from speech.coverage import Span, is_stretched
 from speech.types import Char, Transcript, Word
-
-Timed = TypeVar("Timed", Word, Char)
 
 MARGINS_S: Final = (2.0, 0.2)
 """What is heard before and after a hole: enough for the words around it to lead into it; and hardly
 any, so that nothing but the hole decides about the features, and no sentence ends before it."""
 CLEARLY_MORE: Final = 1.1
 """The narrow window is taken where it brings so much more: at its edges words are cut."""
+EDGE_S: Final = 1.0
+"""How far from a hole the second hearing takes over, if both say the same there."""
 EARLY_S: Final = 0.16
 """Two encoder frames. What begins earlier is the end of the word before the hole, heard again."""
 LONGEST_S: Final = 30.0
@@ -57,28 +58,31 @@ def windows(hole: Span, samples: int) -> list[Part]:
     ]
 
 
-def best(attempts: Sequence[Sequence[Word]]) -> Sequence[Word]:
-    """The attempt that covers most of the hole; an earlier one unless a later is clearly better."""
-    chosen = attempts[0]
-    for words in attempts[1:]:
-        if _covered_s(words) > CLEARLY_MORE * _covered_s(chosen):
-            chosen = words
-    return chosen
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What was heard in one window."""
+
+    part: Part
+    words: tuple[Word, ...]
+    """All of them, by the recording's clock."""
+    inside: tuple[Word, ...]
+    """Those that lie in the hole, and are sure enough."""
+
+    @property
+    def covered_s(self) -> float:
+        """Of the hole."""
+        return sum(w.end_s - w.start_s for w in self.inside if not is_stretched(w))
 
 
-def _covered_s(words: Sequence[Word]) -> float:
-    return sum(word.end_s - word.start_s for word in words if not is_stretched(word))
-
-
-def found(hole: Span, part: Part, heard: Transcript) -> list[Word]:
-    """The words of one attempt that lie in the hole, by the recording's clock, marked as repaired.
+def attempt(hole: Span, part: Part, heard: Transcript) -> Attempt:
+    """Look at what was heard in a window.
 
     Args:
         hole: Start and end in seconds.
         part: The window.
         heard: What was said in it, by its own clock.
     """
-    words = (
+    words = tuple(
         replace(
             word,
             start_s=word.start_s + part.begin_s,
@@ -87,43 +91,86 @@ def found(hole: Span, part: Part, heard: Transcript) -> list[Word]:
         )
         for word in heard.words
     )
-    return [
+    inside = tuple(
         word
         for word in words
         if word.start_s >= hole[0] - EARLY_S
         and (word.start_s + word.end_s) / 2 <= hole[1]
         and word.confidence >= MIN_CONFIDENCE
-    ]
+    )
+    return Attempt(part, words, inside)
 
 
-def mend(transcript: Transcript, repaired: Sequence[Word]) -> Transcript:
-    """The transcript with words put in where it had none.
+def best(attempts: Sequence[Attempt]) -> Attempt:
+    """The one with the widest window, unless another covers clearly more of the hole."""
+    chosen, *others = sorted(attempts, key=lambda attempt: -attempt.part.duration_s)
+    for other in others:
+        if other.covered_s > CLEARLY_MORE * chosen.covered_s:
+            chosen = other
+    return chosen
 
-    Args:
-        transcript: What was heard first.
-        repaired: Words in order. They take the place of a word that was stretched over them.
+
+def mend(transcript: Transcript, hole: Span, found: Attempt) -> Transcript:
+    """The transcript with a hole filled; as it is if there is nothing to fill it with.
+
+    What the model said at the edges of what it skipped is often wrong, too. So the second hearing
+    takes over where both say the same word, a second or so before the hole, and gives back behind.
     """
-    if not repaired:
+    if not found.inside:
         return transcript
-    kept = [word for word in transcript.words if not _is_replaced(word, repaired)]
-    words = sorted((*kept, *repaired), key=lambda word: (word.start_s, word.end_s))
+    middle_s = (hole[0] + hole[1]) / 2
+    first = bisect_left(transcript.words, middle_s, key=lambda word: word.start_s)
+    before, after = transcript.words[:first], transcript.words[first:]
+    if hole[0] - found.part.begin_s >= EDGE_S or found.part.end_s - hole[1] >= EDGE_S:
+        kept, dropped = seam(before, found.words, hole[0] - EDGE_S)
+        before, new = before[:kept], found.words[dropped:]
+        kept, dropped = seam(new, after, hole[1] + EDGE_S)
+        new, after = new[:kept], after[dropped:]
+    else:
+        new = found.inside
+        before = tuple(word for word in before if not _is_replaced(word, new))
+        after = tuple(word for word in after if not _is_replaced(word, new))
+    words = _apart([*before, *(_known(word, transcript.words) for word in new), *after])
+    kept_chars = _chars_of(transcript.chars, words)
+    chars = [*kept_chars, *(Char(w.text, w.start_s, w.end_s) for w in words if w.repaired)]
+    return replace(
+        transcript,
+        text=" ".join(word.text for word in words),
+        words=tuple(words),
+        chars=tuple(sorted(chars, key=lambda char: char.start_s)),
+    )
+
+
+def _known(word: Word, words: Sequence[Word]) -> Word:
+    """The word as it was heard first, if it was."""
+    low = bisect_left(words, word.start_s - SAME_WORD_S, key=lambda other: other.start_s)
+    for other in words[low:]:
+        if other.start_s > word.start_s + SAME_WORD_S:
+            break
+        if other.text == word.text and not is_stretched(other):
+            return other
+    return word
+
+
+def _apart(words: Sequence[Word]) -> list[Word]:
+    """Words none of which begins before the end of the one before it."""
     apart: list[Word] = []
     for word in words:
         start_s = max(word.start_s, apart[-1].end_s if apart else 0.0)
         apart.append(replace(word, start_s=start_s, end_s=max(start_s, word.end_s)))
-    gone = [word for word in transcript.words if _is_replaced(word, repaired)]
-    chars = [
-        char
-        for char in transcript.chars
-        if not any(word.start_s <= char.start_s and char.end_s <= word.end_s for word in gone)
-    ]
-    chars += [Char(w.text, w.start_s, w.end_s) for w in apart if w.repaired]
-    return replace(
-        transcript,
-        text=" ".join(word.text for word in apart),
-        words=tuple(apart),
-        chars=tuple(sorted(chars, key=lambda char: char.start_s)),
-    )
+    return apart
+
+
+def _chars_of(chars: Sequence[Char], words: Sequence[Word]) -> list[Char]:
+    """Chars of the words that were heard first and have stayed."""
+    stayed = [word for word in words if not word.repaired]
+    starts = [word.start_s for word in stayed]
+    kept = []
+    for char in chars:
+        index = bisect_right(starts, char.start_s) - 1
+        if index >= 0 and char.end_s <= stayed[index].end_s + 1e-9:
+            kept.append(char)
+    return kept
 
 
 def _is_replaced(word: Word, repaired: Sequence[Word]) -> bool:

@@ -104,8 +104,8 @@ def test_a_machine_with_nothing_hears_what_production_needs(tmp_path: Path) -> N
         "the container with --gpus all."
     )
     assert findings["speaker model"]["found"] == (
-        "HF_TOKEN is not set, and 127.0.0.1 cannot be reached (Connection refused): speakers "
-        "cannot be served"
+        "HF_TOKEN is not set, and 127.0.0.1 cannot be reached (Connection refused): pyannote "
+        "cannot be served (auto takes Sortformer instead)"
     )
     assert findings["speaker model"]["advice"].startswith(
         "Accept the conditions on https://huggingface.co/pyannote/speaker-diarization-community-1 "
