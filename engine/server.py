@@ -20,7 +20,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from engine import recorded
 from engine.faults import (
     IMPORT_ERRORS,
     MODEL_ERRORS,
@@ -28,7 +27,6 @@ from engine.faults import (
     as_worker_error,
     is_poisonous,
 )
-from engine.job import Job
 from speech import protocol
 from speech.errors import WorkerError
 from speech.request import Options
@@ -152,6 +150,10 @@ def read_ahead(settings: protocol.EngineSettings) -> None:
 
 def take(channel: Channel, engine: Engine, message: protocol.Message) -> None:
     """Hand a job to the engine; it is answered here whatever happens to it."""
+    # Not above: an environment without numpy has to be told of (``start_engine``).
+    from engine import recorded
+    from engine.job import Job
+
     job_id: str = message["id"]
 
     def report(progress: Progress) -> None:
