@@ -72,7 +72,7 @@ def _layer(shape: Shape, element_bytes: int, batch: int, frames: float, reach: R
     row = 3 * frames if reach == "full" else 6 * 256
     scores = element_bytes * batch * shape.heads * frames * row
     # A CPU's fused attention wants the bias, a third of all that is sliced, in fp32.
-    bias = min(BIAS_BYTES, scores) * (1 if element_bytes == FP32 else 5 / 3)
+    bias = min(BIAS_BYTES, scores) * (1 if element_bytes == FP32 else 3 / 2)
     places = 4 * element_bytes * frames * shape.width if reach == "full" else 4 * state
     wide = (shape.feed_forward_width / shape.width + 3) * state
     return max(wide, 12 * state + places + bias)

@@ -57,7 +57,8 @@ def test_six_hours(tmp_path: Path) -> None:
     speakers = Counter[str]()
     for speaker, start_s, end_s in whole["turns"]:
         speakers[speaker] += round(end_s - start_s)
-    assert len(speakers) == len({row[0] for row in once["turns"]})
+    heard_much = [name for name, talk_s in speakers.items() if talk_s > 0.01 * speakers.total()]
+    assert len(heard_much) == len({row[0] for row in once["turns"]})
 
 
 def conversation_wav(folder: Path) -> Path:
