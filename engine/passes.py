@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import Final
 
 from engine.recorded import SAMPLE_RATE_HZ, Waveform
 from engine.silences import find_cut
+from speech import timeline
 from speech.types import AttentionUsed, Char, Plan, Transcript, Word
-
-Timed = TypeVar("Timed", Word, Char)
 
 OVERLAP_S: Final = 6.0
 """Of parts that are not cut in a pause: some 15 words, of which the 5 in the middle are far enough
@@ -91,8 +90,8 @@ def stitch(
     chars: list[Char] = []
     end_s = 0.0
     for part, transcript in zip(parts, heard, strict=True):
-        new_words = [_later(word, part.begin_s) for word in transcript.words]
-        new_chars = [_later(char, part.begin_s) for char in transcript.chars]
+        new_words = list(timeline.later(transcript.words, part.begin_s))
+        new_chars = list(timeline.later(transcript.chars, part.begin_s))
         if part.begin_s < end_s:
             kept, dropped = seam(words, new_words, (part.begin_s + end_s) / 2)
             until_s = words[kept - 1].end_s if kept else 0.0
@@ -163,7 +162,3 @@ def _after(end_s: float, words: Sequence[Word]) -> Iterator[Word]:
             yield word
         else:
             yield replace(word, start_s=end_s, end_s=max(end_s, word.end_s))
-
-
-def _later(item: Timed, seconds: float) -> Timed:
-    return replace(item, start_s=item.start_s + seconds, end_s=item.end_s + seconds)

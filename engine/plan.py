@@ -17,7 +17,7 @@ from speech.types import AttentionUsed
 
 PASS_S: Final = 600.0
 """Parts of recordings beyond 3 hours, heard with full attention: far more than any sentence needs,
-and attention is still a small share of the work."""
+and attention is about half of the encoder's work."""
 WINDOW_S: Final = 60.0
 SMALL_WINDOW_S: Final = 20.0
 """Parts where memory or throughput asks for them. The model was trained on up to 40 s."""

@@ -15,6 +15,7 @@ from typing import Final
 
 from engine.passes import SAME_WORD_S, Part, seam
 from engine.recorded import SAMPLE_RATE_HZ
+from speech import timeline
 from speech.coverage import Span, is_stretched
 from speech.types import Char, Transcript, Word
 
@@ -83,13 +84,7 @@ def attempt(hole: Span, part: Part, heard: Transcript) -> Attempt:
         heard: What was said in it, by its own clock.
     """
     words = tuple(
-        replace(
-            word,
-            start_s=word.start_s + part.begin_s,
-            end_s=word.end_s + part.begin_s,
-            repaired=True,
-        )
-        for word in heard.words
+        replace(word, repaired=True) for word in timeline.later(heard.words, part.begin_s)
     )
     inside = tuple(
         word

@@ -71,7 +71,7 @@ def holes(
 def is_stretched(word: Word) -> bool:
     """Whether a word lasts longer than anybody takes to say it: the model has skipped speech in it.
 
-    Half of all planted holes are such: the pieces of one word lie before and behind the hole.
+    The pieces of one word then lie before and behind the hole.
     """
     digits = sum(char.isdigit() for char in word.text)
     return word.end_s - word.start_s > WORD_S + LETTER_S * len(word.text) + DIGIT_S * digits

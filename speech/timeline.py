@@ -18,21 +18,22 @@ def shift(hearing: Hearing, offset_s: float) -> Hearing:
     if diarization is not None:
         diarization = replace(
             diarization,
-            turns=_later(diarization.turns, offset_s),
-            exclusive_turns=_later(diarization.exclusive_turns, offset_s),
+            turns=later(diarization.turns, offset_s),
+            exclusive_turns=later(diarization.exclusive_turns, offset_s),
         )
     return replace(
         hearing,
         transcript=replace(
             transcript,
-            words=_later(transcript.words, offset_s),
-            chars=_later(transcript.chars, offset_s),
+            words=later(transcript.words, offset_s),
+            chars=later(transcript.chars, offset_s),
         ),
         diarization=diarization,
     )
 
 
-def _later(items: tuple[Timed, ...], offset_s: float) -> tuple[Timed, ...]:
+def later(items: tuple[Timed, ...], offset_s: float) -> tuple[Timed, ...]:
+    """The same words, chars or turns, later by ``offset_s``."""
     return tuple(
         replace(item, start_s=item.start_s + offset_s, end_s=item.end_s + offset_s)
         for item in items

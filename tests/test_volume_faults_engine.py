@@ -64,7 +64,7 @@ def test_an_environment_that_starts_no_engine_is_rebuilt_twice_and_then_given_up
         assert process.log().count("does not start") == 6, "each environment, and each tree of it"
     assert len(list(machine.home.glob(".trash/venv-*"))) == 2
     (broken,) = machine.home.glob(".install/*/broken.json")
-    assert "No module named" in json.loads(broken.read_text())["reason"]
+    assert "No module named 'torch'" in json.loads(broken.read_text())["reason"]
     assert "found broken 3 times within an hour" in process.log()
 
 
