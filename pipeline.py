@@ -190,6 +190,7 @@ def label_mix(hearing: Hearing, audio: Audio, options: Options) -> Result:
         warnings=hearing.warnings,
         plan=transcript.plan,
         coverage=coverage.coverage(transcript.words, diarization.turns) if diarization else None,
+        turns=diarization.turns if diarization else (),
     )
 
 

@@ -83,6 +83,11 @@ def join(
         timings_s={},
         cold=any(hearing.cold for hearing in hearings),
         warnings=_warnings(hearings, {word.speaker for word in words}),
+        turns=tuple(
+            SpeakerTurn(piece.speaker, piece.start_s, piece.end_s)
+            for piece in pieces
+            if piece.speaker is not None
+        ),
     )
 
 

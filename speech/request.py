@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 TimestampLevel = Literal["word", "segment", "char"]
@@ -10,6 +11,12 @@ AttentionChoice = Literal["auto", "full", "local", "windows"]
 DiarizerChoice = Literal["auto", "pyannote", "sortformer"]
 ChannelsChoice = Literal["mix", "separate"]
 ReferenceFormat = Literal["text", "stm", "ctm", "rttm", "seglst"]
+FileFormat = Literal[
+    "srt", "vtt", "ass", "txt", "md", "tsv", "csv", "rttm", "ctm", "stm", "seglst", "lrc", "html"
+]
+Shape = Literal[
+    "default", "text", "openai", "openai_diarized", "whisperx", "deepgram", "assemblyai"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,38 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class SubtitleRules:
+    """How subtitles are cut. The defaults are what broadcasters ask for."""
+
+    max_line_chars: int = 42
+    max_lines: int = 2
+    max_chars_per_s: float = 17.0
+    """Reading speed, spaces counted."""
+    min_duration_s: float = 1.0
+    max_duration_s: float = 7.0
+    min_gap_s: float = 0.08
+    """Between two subtitles: two frames at 25 a second."""
+    highlight_words: bool = False
+    """Whether each word is lit while it is spoken (vtt and ass)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """In what form the result is returned. None of it changes what was heard."""
+
+    formats: tuple[FileFormat, ...] = ()
+    """Files to write, each once, in the order asked for."""
+    response_format: Shape = "default"
+    include: tuple[str, ...] = ()
+    """Keys of the answer to keep, such as "text" or "timestamps.word"; none keeps all."""
+    exclude: tuple[str, ...] = ()
+    """Keys of the answer to leave out."""
+    subtitles: SubtitleRules = SubtitleRules()
+    speaker_names: Mapping[str, str] = field(default_factory=dict)
+    """What to call speakers, by their id."""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A validated request."""
 
@@ -88,3 +127,4 @@ class Request:
     options: Options
     known_speakers: tuple[KnownSpeaker, ...] = ()
     reference: Reference | None = None
+    presentation: Presentation = Presentation()

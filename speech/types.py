@@ -227,6 +227,23 @@ class Result:
     """None where no diarizer said where speech is."""
     scores: Mapping[str, object] | None = None
     """Where the request had a reference."""
+    turns: tuple[SpeakerTurn, ...] = ()
+    """Who spoke when, overlaps included, in order; words or none."""
+
+
+# ---------------------------------------------------------------- result -> files
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What files say of the recording itself."""
+
+    name: str = "recording"
+    """As formats of scientific tools name it: letters, digits, ``.``, ``_`` and ``-``."""
+    title: str = "recording"
+    """As a person knows it: any printable text."""
+    audio_src: str | None = None
+    """Where a page plays it from: an HTTP(S) URL or a data URI."""
 
 
 # ---------------------------------------------------------------- progress, across all stages
