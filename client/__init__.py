@@ -1,0 +1,1 @@
+"""Those who call the worker: on this machine, or at an endpoint."""

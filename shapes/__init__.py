@@ -1,0 +1,1 @@
+"""A result as a peer's API answers. Pure, standard library only."""
