@@ -211,7 +211,16 @@ PACKAGES_SEEN = {
 def production_modules() -> Iterator[tuple[str, Path]]:
     for path in sorted(ROOT.glob("*.py")):
         yield path.stem, path
-    for package in ("speech", "utils", "formats", "shapes", "client", "engine", "scoring", "volume"):
+    for package in (
+        "speech",
+        "utils",
+        "formats",
+        "shapes",
+        "client",
+        "engine",
+        "scoring",
+        "volume",
+    ):
         for path in sorted((ROOT / package).rglob("*.py")):
             if path.name != "__init__.py":
                 yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
