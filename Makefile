@@ -9,7 +9,7 @@ VENVS := .venvs
 ENGINE := $(VENVS)/engine
 WORKER := $(VENVS)/worker
 DEV := $(VENVS)/dev
-SOURCES := handler.py pipeline.py bootstrap.py config.py speech utils formats shapes client engine volume scoring tools training tests benchmarks
+SOURCES := handler.py transcribe.py pipeline.py presentation.py delivery.py launching.py bootstrap.py config.py speech utils formats shapes client engine volume scoring tools training tests benchmarks
 
 .PHONY: help demo test test-volume test-long lint format bench bench-gpu eval image-check verify-real lock clean
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from speech import channels, copies, coverage, envelope, labelling, segments, timeline
-from speech.request import Options, Request
+from speech.request import EarlierResult, Options, Request
 from speech.spoken import Scored
 from speech.types import Audio, Hearing, MediaFile, Progress, Report, Result, Voice, report_nothing
 from utils import channel_hearing, language, scoring_process, sources, together
@@ -47,7 +47,7 @@ async def run(
     """Fetch, decode, hear and label one recording.
 
     Args:
-        request: What to do.
+        request: What to do; its source is a recording.
         engine: Hears.
         job_id: Unique among the jobs that are under way.
         directory: For the job's files; the caller removes it.
@@ -62,6 +62,7 @@ async def run(
             get_audio(request, directory, report, timings_s), get_voices(request, directory)
         )
         with timed(timings_s, "engine"):
+            report(Progress("queue", audio_s=sum(audio.duration_s for audio in audios)))
             heard, _ = await together.both(
                 hear(engine, job_id, audios, request.options, report, voices=voices),
                 asyncio.to_thread(language.load),  # has time now
@@ -88,6 +89,7 @@ async def get_audio(
     request: Request, directory: Path, report: Report, timings_s: dict[str, float]
 ) -> tuple[Audio, ...]:
     """The recording, fetched and decoded; its channels, where they are heard separately."""
+    assert not isinstance(request.source, EarlierResult)
     with timed(timings_s, "download"):
         media = await sources.fetch(request.source, directory, report)
     with timed(timings_s, "decode"):
@@ -129,7 +131,8 @@ async def hear(
     """The recording, or all of its channels at once."""
     if options.channels == "separate":
         return await channel_hearing.hear(engine.hear, job_id, audios, options, report)
-    hearing = await engine.hear(job_id, audios[0], options, report, voices)
+    told = timeline.telling_later(report, audios[0].offset_s)
+    hearing = await engine.hear(job_id, audios[0], options, told, voices)
     return Heard((hearing,), hearing.timings_s)
 
 

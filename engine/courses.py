@@ -13,6 +13,7 @@ from engine.job import Job
 from engine.passes import Part, cut, stitch
 from engine.plan import NeededBytes, Way
 from engine.recorded import Samples
+from speech import timeline
 from speech.coverage import Span
 from speech.types import Plan, Transcript
 
@@ -79,6 +80,8 @@ class Course:
         )
         self._tasks: Sequence[Task] = ()
         self._heard: dict[int, Transcript] = {}
+        self._told = 0
+        self._told_until_s = 0.0
         self._seconds = 0.0
 
     def begin(self) -> Sequence[Task]:
@@ -87,6 +90,7 @@ class Course:
         parts = cut(self.job.samples, way.longest_s)
         self._tasks = [Task(self, n, part, way.reach, way.on_cpu) for n, part in enumerate(parts)]
         self._heard = {}
+        self._told = 0
         return self._tasks
 
     def wants(self, task: Task) -> bool:
@@ -97,6 +101,7 @@ class Course:
         """See ``Whole``; the last part makes it whole."""
         self._heard[task.number] = transcript
         self._seconds += seconds
+        self._tell()
         if len(self._heard) < len(self._tasks):
             self.job.heard(len(self._heard) / len(self._tasks))
             return
@@ -104,6 +109,23 @@ class Course:
         heard = [self._heard[number] for number in range(len(parts))]
         way = self._ways[self._step]
         self.job.transcribed(stitch(parts, heard, way.attention, self._plan(way)), self._seconds)
+
+    def _tell(self) -> None:
+        """Hand on the words of the parts from the beginning that are there by now.
+
+        Where parts overlap, the middle of the overlap decides; the transcript will know better
+        (``passes.seam``). After a step down parts are heard again, and nothing is told twice.
+        """
+        while self._told < len(self._tasks) and self._told in self._heard:
+            number, since_s = self._told, self._told_until_s
+            part = self._tasks[number].part
+            until_s = float("inf")
+            if number + 1 < len(self._tasks):
+                until_s = (part.end_s + self._tasks[number + 1].part.begin_s) / 2
+            words = timeline.later(self._heard[number].words, part.begin_s)
+            self._told += 1
+            self._told_until_s = max(since_s, until_s)
+            self.job.tell_words([word for word in words if since_s <= word.start_s < until_s])
 
     def failed(self, task: Task, error: Exception) -> Sequence[Task]:
         """Without enough memory, the parts of the next way that needs less."""

@@ -14,7 +14,7 @@ import torch
 
 from engine import clustering, reconstruction
 from engine.chunks import Track
-from engine.diarization_progress import hook_of, rising
+from engine.diarization_progress import Pace, Rising, hook_of
 from engine.diarization_stages import Arithmetic, stages_of
 from engine.light_imports import import_pyannote
 from engine.memory import reporting_out_of_memory
@@ -86,6 +86,7 @@ class Diarizer:
         reconstruction.install(pipeline)
         self._passes = SharedPasses(self._device)
         self._stages = self._passes.alone(partial(stages_of, pipeline, arithmetic))
+        self._pace = Pace()
         self._voices = Voices(pipeline, self._stages, self._passes, rule or Rule())
 
     @classmethod
@@ -145,7 +146,8 @@ class Diarizer:
         Returns:
             For each recording what ``diarize`` returns, or what it would raise.
         """
-        tracks = [Track(rising(recording.report)) for recording in recordings]
+        audio_s = sum(recording.samples.size for recording in recordings) / SAMPLE_RATE_HZ
+        tracks = [Track(Rising(each.report, self._pace, audio_s)) for each in recordings]
         try:
             known = self._known(tracks, recordings)
             pipelines = self._pipelines(tracks, recordings)

@@ -13,7 +13,7 @@ from engine.recorded import SAMPLE_RATE_HZ, Waveform
 from speech import coverage
 from speech.coverage import Span
 from speech.request import Options
-from speech.types import Diarization, Hearing, Progress, Report, Transcript, Voice
+from speech.types import Diarization, Hearing, Progress, Report, Transcript, Voice, Word
 
 LookAgain = Callable[["Job", Transcript, Sequence[Span]], None]
 
@@ -87,7 +87,9 @@ class Job:
         if self._answered:
             raise CancelledError
         if self._transcript is None:
-            progress = Progress("transcribe", self._heard or None)
+            # The diarizer's estimate holds for the job: it is the one that takes longer.
+            left_s = progress.remaining_s if self.options.diarize else None
+            progress = Progress("transcribe", self._heard or None, remaining_s=left_s)
         self.report(progress)
 
     def heard(self, share: float) -> None:
@@ -98,6 +100,15 @@ class Job:
         """
         self._heard = share
         self.diarizing(Progress("transcribe", share))
+
+    def tell_words(self, words: Sequence[Word]) -> None:
+        """Hand on what was heard, where the request wants it as it is heard.
+
+        Raises:
+            CancelledError: It is not wanted any more.
+        """
+        if self.options.stream and words and not self._answered:
+            self.report(Progress("transcribe", self._heard or None, words=tuple(words)))
 
     def warn(self, text: str) -> None:
         """Tell the caller something beside the answer."""

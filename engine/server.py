@@ -165,6 +165,8 @@ def take(channel: Channel, engine: Engine, message: protocol.Message) -> None:
             stage=progress.stage,
             fraction=progress.fraction,
             detail=progress.detail,
+            remaining_s=progress.remaining_s,
+            words=protocol.word_rows(progress.words),
         )
 
     def answer(outcome: Hearing | Exception) -> None:

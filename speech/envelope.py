@@ -8,7 +8,6 @@ A flag that is set for few words or segments has its key only where it is true: 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 from speech.errors import CODES, WorkerError
 from speech.types import (
@@ -19,8 +18,11 @@ from speech.types import (
     Result,
     Segment,
     SpeakerSummary,
+    SpeakerTurn,
 )
 
+SCHEMA_VERSION = 1
+"""Of the answer's shape. It grows where an older reader would misunderstand a newer answer."""
 TIME_DECIMALS = 3
 CONFIDENCE_DECIMALS = 4
 VOICEPRINT_DECIMALS = 5
@@ -46,12 +48,14 @@ def success(result: Result) -> Envelope:
     language = result.language
     shown: Envelope = {
         "success": True,
+        "schema_version": SCHEMA_VERSION,
         "text": result.text,
         "duration": _time(result.duration_s),
         "language": language.code if language else None,
         "language_confidence": _confidence(language.confidence) if language else None,
         "timestamps": levels,
         "speakers": [_speaker(speaker) for speaker in result.speakers] if diarized else [],
+        "turns": [_turn(turn) for turn in result.turns] if diarized else [],
         "coverage": _coverage(result.coverage) if result.coverage else None,
         "attention": result.attention,
         "plan": _plan(result.plan) if result.plan else None,
@@ -83,33 +87,25 @@ def failure(error: WorkerError) -> Envelope:
     }
 
 
-def check_size(envelope: Mapping[str, object], max_bytes: int) -> int:
-    """The answer's size in bytes as RunPod's SDK sends it: UTF-8, non-ASCII characters unescaped.
+def encode(answer: object) -> bytes:
+    """The answer as RunPod's SDK sends it: UTF-8, non-ASCII characters unescaped.
 
     RunPod drops an answer that is too large or not JSON without a word, and the job hangs until it
-    times out: so both are found here.
+    times out: so every answer is encoded and measured before it is returned.
 
     Raises:
-        WorkerError: ``result_too_large`` above ``max_bytes``; ``internal_error`` where JSON cannot
-            hold the answer (NaN, infinity, a foreign type, half a character).
+        WorkerError: ``internal_error`` where JSON cannot hold the answer (NaN, infinity, a foreign
+            type, half a character).
     """
     try:
         # No part of an answer holds itself, and to look for that takes time.
-        text = json.dumps(envelope, allow_nan=False, ensure_ascii=False, check_circular=False)
-        size_bytes = len(text.encode())
+        text = json.dumps(answer, allow_nan=False, ensure_ascii=False, check_circular=False)
+        return text.encode()
     except (TypeError, ValueError) as error:
         raise WorkerError(
             "internal_error",
             "The transcript is complete, but holds a value that JSON cannot express. Report it.",
         ) from error
-    if size_bytes > max_bytes:
-        raise WorkerError(
-            "result_too_large",
-            f"The result has {size_bytes} bytes, and at most {max_bytes} can be returned. Ask for "
-            'fewer levels in "timestamps" ("char" and "word" are the largest; false leaves the '
-            'text alone), or send the recording in parts with "start" and "end".',
-        )
-    return size_bytes
 
 
 def _word(word: LabelledWord, diarized: bool) -> Envelope:
@@ -165,6 +161,14 @@ def _speaker(speaker: SpeakerSummary) -> Envelope:
     if speaker.voiceprint is not None:
         shown["voiceprint"] = [round(number, VOICEPRINT_DECIMALS) for number in speaker.voiceprint]
     return shown
+
+
+def _turn(turn: SpeakerTurn) -> Envelope:
+    return {
+        "speaker": turn.speaker,
+        "start": round(turn.start_s, TIME_DECIMALS),
+        "end": round(turn.end_s, TIME_DECIMALS),
+    }
 
 
 def _coverage(coverage: Coverage) -> Envelope:

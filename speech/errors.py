@@ -6,6 +6,7 @@
     |   +-- RefusedAddressError     an address that this worker never connects to
     +-- AudioError                  the recording cannot be decoded
     +-- EngineError                 the models cannot answer
+    +-- DeliveryError               the result cannot be put where it should go
 
 Foreign errors are translated where they are raised, with ``raise ... from``. ``CODES`` is the whole
 list of codes; README's table is held against it by a test.
@@ -41,7 +42,10 @@ CODES: Final[Mapping[str, str]] = {
     "engine_out_of_memory": "The recording needs more memory than there is.",
     "engine_crashed": "The engine died twice on this recording.",
     "engine_failed": "The models raised an error on this recording.",
-    "result_too_large": "The result is larger than RunPod accepts.",
+    "output_refused": "The place for the result refused it: usually an expired URL. The result "
+    "comes back in the answer, which names this code under output.",
+    "output_unreachable": "The place for the result failed or did not answer; as above.",
+    "result_too_large": "Not even the text alone fits into what RunPod accepts.",
     "internal_error": "A fault of the worker.",
 }
 
@@ -88,3 +92,7 @@ class AudioError(WorkerError):
 
 class EngineError(WorkerError):
     """The models cannot answer."""
+
+
+class DeliveryError(WorkerError):
+    """The result cannot be put where it should go."""

@@ -9,7 +9,7 @@ engine -> worker
     broken    {reason}                        the environment does not import; the last message
     hello     {python, torch, cuda, gpu, versions}   the environment imports
     ready     {models}                        the models are loaded
-    progress  {id, stage, fraction, detail}
+    progress  {id, stage, fraction, detail, remaining_s, words}
     result    {id, hearing}
     cancelled {id}
     error     {id or null, code, message, retryable}  null: the engine itself cannot serve
@@ -18,13 +18,23 @@ engine -> worker
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from speech.request import Options
-from speech.types import Char, Diarization, Hearing, Plan, SpeakerTurn, Transcript, Voice, Word
+from speech.types import (
+    Char,
+    Diarization,
+    Hearing,
+    Plan,
+    Progress,
+    SpeakerTurn,
+    Transcript,
+    Voice,
+    Word,
+)
 
 MAX_LINE_BYTES = 256 << 20
 """A day of speech with word and token times is about 60 MB of JSON."""
@@ -133,12 +143,28 @@ def voice_from_dict(data: Mapping[str, Any]) -> Voice:
     )
 
 
+def word_rows(words: Sequence[Word]) -> list[list[object]]:
+    """Words as rows: a long recording has 30,000."""
+    return [[w.text, w.start_s, w.end_s, w.confidence, w.repaired] for w in words]
+
+
+def progress_from_dict(data: Mapping[str, Any]) -> Progress:
+    """From the ``progress`` message."""
+    return Progress(
+        data["stage"],
+        data["fraction"],
+        data["detail"],
+        remaining_s=data["remaining_s"],
+        words=tuple(Word(*row) for row in data["words"]),
+    )
+
+
 def hearing_to_dict(hearing: Hearing) -> Message:
     """For the ``result`` message. Words, chars and turns are rows: a long file has 30,000 words."""
     transcript, diarization = hearing.transcript, hearing.diarization
     return {
         "text": transcript.text,
-        "words": [[w.text, w.start_s, w.end_s, w.confidence, w.repaired] for w in transcript.words],
+        "words": word_rows(transcript.words),
         "chars": [[c.text, c.start_s, c.end_s] for c in transcript.chars],
         "attention": transcript.attention,
         "plan": asdict(transcript.plan) if transcript.plan else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 TimestampLevel = Literal["word", "segment", "char"]
@@ -43,7 +44,21 @@ class S3Source:
     """None means the configured bucket."""
 
 
-Source = Base64Source | UrlSource | S3Source
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A recording on this machine. No JSON request can name one: only the command line does."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierResult:
+    """What an earlier job answered: it is presented anew, and nothing is heard."""
+
+    answer: Mapping[str, object]
+
+
+Source = Base64Source | UrlSource | S3Source | FileSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +83,8 @@ class Options:
     """Where to begin in the recording."""
     end_s: float | None = None
     """Where to stop; None is the recording's end."""
+    stream: bool = False
+    """Whether segments are returned as they are heard, on an endpoint that streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +137,45 @@ class Presentation:
 
 
 @dataclass(frozen=True, slots=True)
+class UrlTarget:
+    """Where a result is put: a presigned URL for PUT."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class S3Target:
+    """Where a result is put: a bucket that the worker's own credentials can write."""
+
+    key: str
+    """Of the JSON. Files lie beside it, under their own endings."""
+    bucket: str | None = None
+    """None means the configured bucket."""
+
+
+Target = UrlTarget | S3Target
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Who else is told how a job ends."""
+
+    url: str
+    secret: str | None
+    """What calls are signed with; None leaves them unsigned."""
+    progress: bool = False
+    """Whether progress is told, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A validated request."""
 
-    source: Source
+    source: Source | EarlierResult
     options: Options
     known_speakers: tuple[KnownSpeaker, ...] = ()
     reference: Reference | None = None
     presentation: Presentation = Presentation()
+    output: Target | None = None
+    """Where the result is put; None returns it."""
+    webhook: Webhook | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from speech.types import Char, Hearing, SpeakerTurn, Word
+from speech.types import Char, Hearing, Progress, Report, SpeakerTurn, Word
 
 Timed = TypeVar("Timed", Word, Char, SpeakerTurn)
 
@@ -30,6 +30,17 @@ def shift(hearing: Hearing, offset_s: float) -> Hearing:
         ),
         diarization=diarization,
     )
+
+
+def telling_later(report: Report, offset_s: float) -> Report:
+    """A report whose words are later by ``offset_s`` than those it is told."""
+
+    def tell(progress: Progress) -> None:
+        if progress.words:
+            progress = replace(progress, words=later(progress.words, offset_s))
+        report(progress)
+
+    return tell
 
 
 def later(items: tuple[Timed, ...], offset_s: float) -> tuple[Timed, ...]:

@@ -263,6 +263,10 @@ class Progress:
     total_bytes: int | None = None
     remaining_s: float | None = None
     """An estimate."""
+    audio_s: float | None = None
+    """How much there is to hear, where that has become known."""
+    words: tuple[Word, ...] = ()
+    """What was heard since the last time, where the request wants it as it is heard."""
 
 
 Report = Callable[[Progress], None]

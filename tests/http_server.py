@@ -6,6 +6,7 @@ Each route is also an object of the bucket "bucket", for what an S3 server must 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ class LocalServer:
     """Path with query, and headers."""
     asked: threading.Event = field(default_factory=threading.Event)
     """Set by the first request."""
+    taken: list[tuple[str, Mapping[str, str], bytes]] = field(default_factory=list)
+    """Path with query, headers and body of each PUT and POST that was taken."""
     breaks_left: int = 0
     """How many more answers break off in the middle."""
     failures_left: int = 0
@@ -58,6 +61,23 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(302, b"", {"Location": self.local.redirects[path]})
         else:
             getattr(self, "_get_" + path.strip("/").replace("-", "_"))()
+
+    def do_PUT(self) -> None:
+        self.local.requests.append((self.path, dict(self.headers.items())))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        path = self.path.partition("?")[0]
+        if path.startswith("/status/"):
+            self._answer(int(path.rpartition("/")[2]), b"no")
+        elif self.local.failures_left:
+            self.local.failures_left -= 1
+            self._answer(503, b"later")
+        else:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self.local.taken.append((self.path, headers, body))
+            self._answer(200, b"", {"ETag": f'"{hashlib.md5(body).hexdigest()}"'})
+
+    def do_POST(self) -> None:
+        self.do_PUT()
 
     def _get_recording(self) -> None:
         self._answer(200, self.local.content, {"Content-Type": "audio/wav"})

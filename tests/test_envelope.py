@@ -23,6 +23,7 @@ from speech.types import (
     Result,
     Segment,
     SpeakerSummary,
+    SpeakerTurn,
 )
 from tests import strategies
 
@@ -42,6 +43,7 @@ RESULT = Result(
     timings_s={"total": 1.23456},
     cold=True,
     warnings=("Quiet.",),
+    turns=(SpeakerTurn("SPEAKER_00", 6.50049, 7.24951),),
 )
 
 
@@ -66,12 +68,14 @@ def results(draw: st.DrawFn) -> Result:
         plan=hearing.transcript.plan,
         coverage=draw(st.none() | st.just(Coverage(3.5, 1.5, ((0.0, 2.0),)))),
         language=draw(st.none() | st.just(Language("sv", 0.5))),
+        turns=draw(strategies.turns()),
     )
 
 
 def test_a_success() -> None:
     assert envelope.success(RESULT) == {
         "success": True,
+        "schema_version": 1,
         "text": "Hello?",
         "duration": 30.0,
         "language": None,
@@ -94,6 +98,7 @@ def test_a_success() -> None:
             ],
         },
         "speakers": [{"id": "SPEAKER_00", "talk_time": 12.4, "turns": 7}],
+        "turns": [{"speaker": "SPEAKER_00", "start": 6.5, "end": 7.25}],
         "coverage": None,
         "attention": "full",
         "plan": None,
@@ -184,9 +189,8 @@ def test_diarization_that_found_nobody_says_so() -> None:
 @given(results())
 def test_every_success_is_json_and_has_what_was_asked_for(result: Result) -> None:
     shown: dict[str, Any] = envelope.success(result)
-    size_bytes = envelope.check_size(shown, 1 << 30)
     wire = json.dumps(shown, ensure_ascii=False).encode()
-    assert len(wire) == size_bytes
+    assert envelope.encode(shown) == wire
     assert json.loads(wire) == shown
     assert set(shown["timestamps"]) == set(result.timestamps)
     for level in shown["timestamps"].values():
@@ -208,28 +212,15 @@ def test_what_json_cannot_express_is_an_internal_error(bad: float) -> None:
         replace(RESULT, timings_s={"total": bad}),
     ):
         with pytest.raises(WorkerError) as raised:
-            envelope.check_size(envelope.success(result), 1 << 30)
+            envelope.encode(envelope.success(result))
         assert raised.value.code == "internal_error"
 
 
 @pytest.mark.parametrize("bad", [b"bytes", {1, 2}, "\ud800"])
 def test_what_is_not_json_at_all_is_an_internal_error(bad: object) -> None:
     with pytest.raises(WorkerError) as raised:
-        envelope.check_size({"text": bad}, 1 << 30)
+        envelope.encode({"text": bad})
     assert raised.value.code == "internal_error"
-
-
-def test_the_size_counts_bytes_not_characters() -> None:
-    answer = {"text": "ü" * 100}
-    size_bytes = len('{"text": ""}') + 200
-    assert envelope.check_size(answer, size_bytes) == size_bytes
-    with pytest.raises(WorkerError) as raised:
-        envelope.check_size(answer, size_bytes - 1)
-    assert raised.value.code == "result_too_large"
-    assert not raised.value.retryable
-    assert str(size_bytes) in raised.value.message
-    assert str(size_bytes - 1) in raised.value.message
-    assert '"timestamps"' in raised.value.message
 
 
 @pytest.mark.parametrize("retryable", [False, True])

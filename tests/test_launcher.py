@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import config
-import handler
+import launching
 from speech.errors import CODES
 from speech.protocol import Problem
 from speech.types import Progress
@@ -32,20 +32,22 @@ PATH = "/runpod-volume/Parakeet/.install/venv-1/staging-1-secret"
     ],
 )
 def test_a_step_of_the_bootstrap_is_a_jobs_progress(step: Step, progress: Progress) -> None:
-    assert handler.as_progress(step) == progress
+    assert launching.as_progress(step) == progress
 
 
 @pytest.mark.parametrize("code", ["model_unavailable", "diarization_unavailable", "gpu_unusable"])
 @pytest.mark.parametrize("retryable", [True, False])
 def test_callers_are_told_what_they_can_mend(code: str, retryable: bool) -> None:
-    error = handler.as_worker_error(BootstrapError(code, "Set HF_TOKEN.", retryable=retryable))
+    error = launching.as_worker_error(BootstrapError(code, "Set HF_TOKEN.", retryable=retryable))
     assert (error.code, error.message, error.retryable) == (code, "Set HF_TOKEN.", retryable)
 
 
 @pytest.mark.parametrize("code", ["bootstrap_failed", "volume_full"])
 @pytest.mark.parametrize("retryable", [True, False])
 def test_callers_are_told_no_paths(code: str, retryable: bool) -> None:
-    error = handler.as_worker_error(BootstrapError(code, f"no room in {PATH}", retryable=retryable))
+    error = launching.as_worker_error(
+        BootstrapError(code, f"no room in {PATH}", retryable=retryable)
+    )
     assert (error.code, error.retryable) == (code, retryable)
     assert "secret" not in error.message
     assert "bootstrap.py" in error.message
@@ -78,7 +80,7 @@ def test_the_engine_is_told_what_was_provided() -> None:
         fast_model=Path("/m/model-fast1"),
         diarizers=Diarizers(pyannote=Path("/m/speakers"), sortformer=Path("/m/sortformer.nemo")),
     )
-    settings = handler.engine_settings(provided)
+    settings = launching.engine_settings(provided)
     assert settings.asr_model == "/m/model.nemo"
     assert settings.fast_model == "/m/model-fast1"
     assert settings.asr_name == f"{config.ASR_MODEL}@{config.ASR_REVISION[:8]}"
@@ -97,7 +99,7 @@ def test_the_engine_is_told_why_there_is_no_diarizer() -> None:
     sortformer = BootstrapError("volume_full", "No room.")
     diarizers = Diarizers(pyannote_problem=pyannote, sortformer_problem=sortformer)
     provided = Provided(Path("/tree/bin/python"), Path("/m/model.nemo"), None, diarizers)
-    settings = handler.engine_settings(provided)
+    settings = launching.engine_settings(provided)
     assert settings.fast_model is None
     assert settings.diarization_model is settings.sortformer_model is None
     assert settings.diarization_problem == Problem(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import envelope_schema
 from tests.demo_worker import assert_all_ended, command, conversation_base64, variables, work_files
 from tests.environments import CONVERSATION
 from tests.s3_server import Bucket
@@ -87,6 +88,8 @@ def test_the_http_server_answers_runsync(tmp_path: Path, bucket: Bucket) -> None
         ]
         assert [(status, view["status"]) for status, view in answers] == [(200, "COMPLETED")] * 2
         assert all(view["output"]["text"] for _, view in answers)
+        for _, view in answers:
+            envelope_schema.check(view["output"])
         status, view = request_json(url, {"input": {"s3_key": "no/such/key"}})
         assert (status, view["status"]) == (200, "FAILED")
         assert "s3_key" in view["error"]

@@ -19,9 +19,9 @@ from tests.two_models_hub import TOKEN, two_models, variables
 
 PROVIDE = f"""
 import json, sys; sys.path.insert(0, {str(ROOT)!r})
-import handler; from speech import protocol
+import launching; from speech import protocol
 from volume.provide import Provider
-settings = handler.engine_settings(Provider().provide(lambda step: None))
+settings = launching.engine_settings(Provider().provide(lambda step: None))
 print(json.dumps(protocol.settings_to_dict(settings)))
 """
 DEADLINE_S = 300.0

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import RequestError
-from speech.request import Base64Source, Options, Reference, Request, S3Source, UrlSource
+from speech.request import (
+    Base64Source,
+    Options,
+    Presentation,
+    Reference,
+    Request,
+    S3Source,
+    UrlSource,
+)
+from utils.presentation_table import PRESENTATION
 from utils.request_fields import LANGUAGES, MAX_SPEAKERS
 from utils.request_objects import MAX_REFERENCE_CHARACTERS
 from utils.request_table import FIELDS, OPTIONS
@@ -329,10 +338,11 @@ def test_a_reference_that_cannot_be_read_is_refused_before_the_recording_is_fetc
 
 
 def test_the_table_documents_exactly_the_options_of_the_types() -> None:
-    documented = {field.name for field in OPTIONS}
+    documented = {field.name for field in (*OPTIONS, *PRESENTATION)}
     known = {field.name.removesuffix("_s") for field in dataclasses.fields(Options)}
-    beside = {field.name for field in dataclasses.fields(Request)} - {"source", "options"}
-    assert documented == known | beside
+    beside = {field.name for field in dataclasses.fields(Request)}
+    shown = {field.name for field in dataclasses.fields(Presentation)}
+    assert documented == known | shown | beside - {"source", "options", "presentation"}
     assert all(field.type and field.description for field in FIELDS)
 
 

@@ -49,7 +49,8 @@ async def hear(
     Raises:
         WorkerError: Of the first channel that failed. The others are cancelled.
     """
-    options = replace(options, diarize=False, channels="mix")
+    # A channel's words alone are no conversation: nothing of it is told before the end.
+    options = replace(options, diarize=False, channels="mix", stream=False)
     progress = JointProgress(report, len(audios))
 
     async def channel(number: int, audio: Audio) -> Hearing:

@@ -20,14 +20,11 @@ import config
 from speech.errors import RefusedAddressError, RequestError, SourceError
 from speech.request import UrlSource
 from speech.types import MediaFile, Progress, Report
-from utils import addresses
+from utils import addresses, http_session
 from utils.http_answers import check_status, is_web_page, web_page
 
 MAX_REDIRECTS = 5
 MAX_ATTEMPTS = 4
-_CONNECT_TIMEOUT_S = 20.0
-_READ_TIMEOUT_S = 60.0
-"""For silence in the middle of an answer."""
 _CHUNK_BYTES = 1 << 20
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -115,18 +112,7 @@ def parse_url(text: str) -> URL:
 async def _transfer_with_retries(
     url: URL, transfer: _Transfer, allowed: Collection[str], first_pause_s: float
 ) -> None:
-    timeout = aiohttp.ClientTimeout(
-        total=None, sock_connect=_CONNECT_TIMEOUT_S, sock_read=_READ_TIMEOUT_S
-    )
-    connector = aiohttp.TCPConnector(
-        resolver=addresses.GuardedResolver(allowed), use_dns_cache=False, force_close=True
-    )
-    async with aiohttp.ClientSession(
-        connector=connector,
-        timeout=timeout,
-        trust_env=False,  # a proxy would resolve names behind the guard's back
-        cookie_jar=aiohttp.DummyCookieJar(),
-    ) as session:
+    async with http_session.session(allowed) as session:
         for attempt in range(MAX_ATTEMPTS):
             try:
                 await _attempt(session, url, transfer, allowed)

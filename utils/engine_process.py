@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 from speech import protocol
 from speech.errors import CODES, EngineError
 from speech.request import Options
-from speech.types import Audio, Hearing, Progress, Report, Voice
+from speech.types import Audio, Hearing, Report, Voice
 
 log = logging.getLogger(__name__)
 
@@ -214,7 +214,7 @@ class EngineProcess:
 
 def report_to(job: Waiting, message: protocol.Message) -> None:
     """Hand a ``progress`` message on."""
-    job.report(Progress(message["stage"], message["fraction"], message["detail"]))
+    job.report(protocol.progress_from_dict(message))
 
 
 def answer_to(job: Waiting, message: protocol.Message) -> None:

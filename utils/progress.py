@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 
+from speech.forecast import Forecast, Pace, Standing
 from speech.types import Progress
 
 Send = Callable[[dict[str, object]], Awaitable[None]]
@@ -22,12 +24,19 @@ DRAIN_TIMEOUT_S = 10.0
 class ProgressPoster:
     """Posts the newest progress of a job, at most once an interval."""
 
-    def __init__(self, send: Send, interval_s: float) -> None:
-        """Args: send: delivers one update; interval_s: the least time between two."""
+    def __init__(self, send: Send, interval_s: float, forecast: Forecast | None = None) -> None:
+        """Take what it works with.
+
+        Args:
+            send: Delivers one update.
+            interval_s: The least time between two.
+            forecast: Of this job.
+        """
         self._send = send
         self._interval_s = interval_s
+        self._forecast = forecast or Forecast(Pace(), time.monotonic(), diarized=True)
         self._loop = asyncio.get_running_loop()
-        self._newest: Progress | None = None
+        self._newest: tuple[Progress, Standing] | None = None
         self._changed = asyncio.Event()
         self._draining = asyncio.Event()
         self._task = self._loop.create_task(self._post_newest())
@@ -47,7 +56,8 @@ class ProgressPoster:
             await asyncio.wait({self._task})
 
     def _note(self, progress: Progress) -> None:
-        self._newest = progress
+        # Each is noted, though few are posted: a stage's begin must not be missed.
+        self._newest = progress, self._forecast.note(progress, time.monotonic())
         self._changed.set()
 
     async def _post_newest(self) -> None:
@@ -56,24 +66,27 @@ class ProgressPoster:
             self._changed.clear()
             if self._draining.is_set():
                 return
-            progress, self._newest = self._newest, None
-            if progress is not None:
-                await self._send(as_update(progress))
+            newest, self._newest = self._newest, None
+            if newest is not None:
+                await self._send(as_update(*newest))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._draining.wait(), self._interval_s)
 
 
-def as_update(progress: Progress) -> dict[str, object]:
-    """What a caller who polls the job's status sees."""
-    update: dict[str, object] = {"stage": progress.stage}
+def as_update(progress: Progress, standing: Standing) -> dict[str, object]:
+    """What a caller who polls the job's status sees.
+
+    ``percent`` and ``remaining_s`` are of the whole job; ``stage_percent`` is of its stage.
+    """
+    update: dict[str, object] = {"stage": progress.stage, "percent": standing.percent}
     if progress.fraction is not None:
-        update["percent"] = round(100 * progress.fraction)
+        update["stage_percent"] = round(100 * progress.fraction)
     if progress.detail is not None:
         update["detail"] = progress.detail
     if progress.done_bytes is not None:
         update["done_bytes"] = progress.done_bytes
     if progress.total_bytes is not None:
         update["total_bytes"] = progress.total_bytes
-    if progress.remaining_s is not None:
-        update["remaining_s"] = round(progress.remaining_s)
+    if standing.remaining_s is not None:
+        update["remaining_s"] = round(standing.remaining_s)
     return update

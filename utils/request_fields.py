@@ -46,6 +46,10 @@ class Field:
     read: Callable[[str, object], object]
     """Takes the name that the caller used and the value; raises ``RequestError``."""
     aliases: tuple[str, ...] = ()
+    schema: Mapping[str, object] | None = None
+    """JSON Schema of a value that is read; null, which means that none was sent, aside. An alias
+    with another type has its own under ``alias_schemas``."""
+    alias_schemas: Mapping[str, Mapping[str, object]] | None = None
 
 
 # ---------------------------------------------------------------- readers of one value
@@ -144,7 +148,12 @@ def choice_of(choices: tuple[Choice, ...]) -> Callable[[str, object], Choice]:
 
 
 def read_timestamps(name: str, value: object) -> tuple[TimestampLevel, ...]:
-    """Levels come out once each, in the order word, segment, char."""
+    """Levels come out once each, in the order word, segment, char.
+
+    RunPod's faster-whisper worker has ``word_timestamps``, which adds words to segments.
+    """
+    if name == "word_timestamps":
+        return Options().timestamps if read_flag(name, value) else ("segment",)
     if isinstance(value, bool):
         return Options().timestamps if value else ()
     levels = value if isinstance(value, list | tuple) else [value]

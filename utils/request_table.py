@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from utils.presentation_fields import read_earlier
+from utils.presentation_table import PRESENTATION
 from utils.request_fields import (
     ATTENTIONS,
     CHANNELS,
@@ -67,12 +69,21 @@ SOURCES: tuple[Field, ...] = (
         description="The bucket of s3_key.",
         read=read_text,
     ),
+    Field(
+        name="transcript",
+        type="object",
+        default="",
+        bounds="the output of an earlier job",
+        description="An earlier result instead of a recording: it is returned in other formats, "
+        "with other names or with fewer speakers, at once.",
+        read=read_earlier,
+    ),
 )
 
 OPTIONS: tuple[Field, ...] = (
     Field(
         name="timestamps",
-        aliases=("timestamp",),
+        aliases=("timestamp", "word_timestamps"),
         type="boolean, string or list of strings",
         default="true",
         bounds="word, segment, char",
@@ -203,4 +214,4 @@ OPTIONS: tuple[Field, ...] = (
     ),
 )
 
-FIELDS: tuple[Field, ...] = SOURCES + OPTIONS
+FIELDS: tuple[Field, ...] = SOURCES + OPTIONS + PRESENTATION

@@ -150,11 +150,11 @@ async def _in_thread(transfer: _Transfer, settings: S3Settings, bucket: str, key
 def _download(transfer: _Transfer, settings: S3Settings, bucket: str, key: str) -> None:
     """Runs in the thread; foreign errors become ours here."""
     try:
-        client = _client(settings)
+        s3_client = client(settings)
         try:
-            _receive_with_continuations(client, transfer, bucket, key)
+            _receive_with_continuations(s3_client, transfer, bucket, key)
         finally:
-            client.close()
+            s3_client.close()
     except ClientError as error:
         raise _translated(error, bucket) from error
     except ParamValidationError as error:
@@ -168,8 +168,9 @@ def _download(transfer: _Transfer, settings: S3Settings, bucket: str, key: str) 
         ) from error
 
 
-def _client(settings: S3Settings) -> S3Client:
-    client: S3Client = boto3.session.Session().client(
+def client(settings: S3Settings) -> S3Client:
+    """A client of the configured server; whoever takes it closes it."""
+    made: S3Client = boto3.session.Session().client(
         "s3",
         aws_access_key_id=settings.access_key,
         aws_secret_access_key=settings.secret_key,
@@ -184,7 +185,7 @@ def _client(settings: S3Settings) -> S3Client:
             read_timeout=_READ_TIMEOUT_S,
         ),
     )
-    return client
+    return made
 
 
 def _receive_with_continuations(

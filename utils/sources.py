@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from speech.request import Base64Source, S3Source, Source, UrlSource
+from speech.request import Base64Source, FileSource, S3Source, Source, UrlSource
 from speech.types import MediaFile, Report
 
 
@@ -41,3 +41,7 @@ async def fetch(
             from utils import s3
 
             return await s3.fetch(source, directory, report, max_bytes=max_bytes)
+        case FileSource():
+            from utils import local_file
+
+            return local_file.link(source, directory, max_bytes=max_bytes)

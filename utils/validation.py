@@ -15,29 +15,36 @@ from speech.request import (
     Base64Source,
     ChannelsChoice,
     DiarizerChoice,
+    EarlierResult,
+    FileFormat,
     KnownSpeaker,
     Options,
+    Presentation,
     Reference,
     Request,
     S3Source,
+    Shape,
     Source,
+    SubtitleRules,
+    Target,
     TimestampLevel,
     UrlSource,
+    Webhook,
 )
-from utils.request_fields import SORTFORMER_SPEAKERS, shown
+from utils import request_checks
+from utils.request_fields import shown
 from utils.request_table import FIELDS, SOURCES
 
-_COUNTS = ("num_speakers", "min_speakers", "max_speakers")
-_OF_THE_DIARIZER = ("diarizer", "known_speakers", "speaker_embeddings")
 _NAME_CHARACTERS = 60
 """difflib takes long over long texts, and no field's name is longer."""
 
 
-def parse_request(raw: object) -> Request:
+def parse_request(raw: object, source: Source | None = None) -> Request:
     """Read a job's input.
 
     Args:
         raw: Whatever the caller sent, as JSON decoded it.
+        source: A recording that is known otherwise: the input must not name one then.
 
     Raises:
         RequestError: The message names the field, what came, and what is allowed.
@@ -45,14 +52,17 @@ def parse_request(raw: object) -> Request:
     if not isinstance(raw, Mapping):
         raise RequestError(f"The input must be a JSON object, not {shown(raw)}.")
     values = _read_fields(raw)
+    found = _source(values) if source is None else _given(source, values)
     options = _options(values)
-    known = cast(tuple[KnownSpeaker, ...], values.get("known_speakers", ()))
-    _check_combination(values, options)
+    request_checks.check(values, options)
     return Request(
-        source=_source(values),
+        source=found,
         options=options,
-        known_speakers=known,
+        known_speakers=cast(tuple[KnownSpeaker, ...], values.get("known_speakers", ())),
         reference=cast(Reference | None, values.get("reference")),
+        presentation=_presentation(values),
+        output=cast(Target | None, values.get("output")),
+        webhook=cast(Webhook | None, values.get("webhook")),
     )
 
 
@@ -78,7 +88,14 @@ def _read_fields(raw: Mapping[object, object]) -> dict[str, object]:
     return values
 
 
-def _source(values: Mapping[str, object]) -> Source:
+def _given(source: Source, values: Mapping[str, object]) -> Source:
+    named = [field.name for field in SOURCES if field.name in values]
+    if named:
+        raise RequestError(f"{named[0]} came, but the recording is given already.")
+    return source
+
+
+def _source(values: Mapping[str, object]) -> Source | EarlierResult:
     sources = [field.name for field in SOURCES if field.name != "s3_bucket"]
     given = [name for name in sources if name in values]
     if len(given) != 1:
@@ -86,6 +103,8 @@ def _source(values: Mapping[str, object]) -> Source:
         raise RequestError(f"Exactly one of {', '.join(sources)} is needed; {came} came.")
     if "s3_bucket" in values and given != ["s3_key"]:
         raise RequestError(f"s3_bucket is only allowed together with s3_key; {given[0]} came.")
+    if given == ["transcript"]:
+        return cast(EarlierResult, values["transcript"])
     value = str(values[given[0]])
     if given == ["audio_base64"]:
         return Base64Source(data=value)
@@ -96,7 +115,7 @@ def _source(values: Mapping[str, object]) -> Source:
 
 def _options(values: Mapping[str, object]) -> Options:
     defaults = Options()
-    options = Options(
+    return Options(
         timestamps=cast(tuple[TimestampLevel, ...], values.get("timestamps", defaults.timestamps)),
         diarize=cast(bool, values.get("diarize", defaults.diarize)),
         num_speakers=cast(int | None, values.get("num_speakers")),
@@ -110,66 +129,20 @@ def _options(values: Mapping[str, object]) -> Options:
         language=cast(str | None, values.get("language")),
         start_s=cast(float, values.get("start", defaults.start_s)),
         end_s=cast(float | None, values.get("end")),
+        stream=cast(bool, values.get("stream", defaults.stream)),
     )
-    _check_speakers(options)
-    if options.end_s is not None and options.end_s <= options.start_s:
-        raise RequestError(
-            f"end must be greater than start; start is {options.start_s:g} s and "
-            f"end is {options.end_s:g} s."
-        )
-    return options
 
 
-def _check_speakers(options: Options) -> None:
-    counts = {
-        "num_speakers": options.num_speakers,
-        "min_speakers": options.min_speakers,
-        "max_speakers": options.max_speakers,
-    }
-    given = [name for name, count in counts.items() if count is not None]
-    if given and not options.diarize:
-        raise RequestError(f"{given[0]} needs diarize to be true, and diarize is false.")
-    if options.num_speakers is not None and len(given) > 1:
-        raise RequestError(
-            f"num_speakers is the exact number and excludes {given[1]}; send one or the other."
-        )
-    low, high = options.min_speakers, options.max_speakers
-    if low is not None and high is not None and low > high:
-        raise RequestError(
-            f"min_speakers must not be greater than max_speakers; {low} and {high} came."
-        )
-
-
-def _check_combination(values: Mapping[str, object], options: Options) -> None:
-    """What belongs to the diarizer needs one that can do it."""
-    given = [name for name in _OF_THE_DIARIZER if values.get(name) not in (None, False)]
-    if given and not options.diarize:
-        raise RequestError(f"{given[0]} needs diarize to be true, and diarize is false.")
-    if options.channels == "separate":
-        given += [name for name in _COUNTS if name in values]
-        if given:
-            raise RequestError(
-                f"{given[0]} is not used where channels is separate: speakers are the channels. "
-                "Send one or the other."
-            )
-    if options.diarizer == "sortformer":
-        _check_sortformer(values)
-
-
-def _check_sortformer(values: Mapping[str, object]) -> None:
-    for name in ("known_speakers", "speaker_embeddings"):
-        if values.get(name):
-            raise RequestError(
-                f"{name} needs voiceprints, which diarizer sortformer does not have; take "
-                "pyannote or auto."
-            )
-    for name in ("num_speakers", "min_speakers"):
-        count = values.get(name)
-        if isinstance(count, int) and count > SORTFORMER_SPEAKERS:
-            raise RequestError(
-                f"{name} must be at most {SORTFORMER_SPEAKERS} with diarizer sortformer, and "
-                f"{count} came; take pyannote."
-            )
+def _presentation(values: Mapping[str, object]) -> Presentation:
+    defaults = Presentation()
+    return Presentation(
+        formats=cast(tuple[FileFormat, ...], values.get("formats", ())),
+        response_format=cast(Shape, values.get("response_format", defaults.response_format)),
+        include=cast(tuple[str, ...], values.get("include", ())),
+        exclude=cast(tuple[str, ...], values.get("exclude", ())),
+        subtitles=cast(SubtitleRules, values.get("subtitles", defaults.subtitles)),
+        speaker_names=cast(Mapping[str, str], values.get("speaker_names", {})),
+    )
 
 
 def _unknown_field(name: object, known: list[str]) -> str:
