@@ -33,9 +33,9 @@ Envelope = dict[str, object]
 def success(result: Result) -> Envelope:
     """The answer to a job that succeeded.
 
-    ``timestamps`` holds the levels that were asked for. Without diarization ``speakers`` is empty
-    and no word or segment has a speaker's key. ``scores`` is there where the request had a
-    reference.
+    ``timestamps`` holds the levels that were asked for. Without any of them ``turns`` is empty.
+    Without diarization ``speakers`` is empty, too, and no word or segment has a speaker's key.
+    ``scores`` is there where the request had a reference.
     """
     diarized = result.diarized
     levels: dict[str, object] = {}
@@ -55,7 +55,7 @@ def success(result: Result) -> Envelope:
         "language_confidence": _confidence(language.confidence) if language else None,
         "timestamps": levels,
         "speakers": [_speaker(speaker) for speaker in result.speakers] if diarized else [],
-        "turns": [_turn(turn) for turn in result.turns] if diarized else [],
+        "turns": [_turn(turn) for turn in result.turns] if diarized and levels else [],
         "coverage": _coverage(result.coverage) if result.coverage else None,
         "attention": result.attention,
         "plan": _plan(result.plan) if result.plan else None,

@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from tests.demo_worker import DemoWorker
+    from tests.http_server import LocalServer
     from tests.s3_server import Bucket
 
 
@@ -34,7 +35,18 @@ def bucket() -> Iterator[Bucket]:
 
 
 @pytest.fixture(scope="session")
-def shared_worker(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoWorker]:
+def receiver() -> Iterator[LocalServer]:
+    """A caller's own server: it takes results and calls."""
+    from tests.http_server import serve
+
+    with serve() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared_worker(
+    bucket: Bucket, receiver: LocalServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DemoWorker]:
     """A worker with the demo models that no test ends or breaks. Its engine may be restarted."""
     from tests import demo_worker, worker_process
     from tests.control_plane_state import Rules
@@ -42,6 +54,7 @@ def shared_worker(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> I
     limit = str(demo_worker.SYNC_RESULT_LIMIT_BYTES)
     more = {
         **bucket.worker_variables(),
+        "PARAKEET_ALLOWED_PRIVATE_HOSTS": f"{bucket.host} {receiver.host}",
         "PARAKEET_MAX_SYNC_RESULT_BYTES": limit,
         # So short that a job that waits outlasts it once it is cancelled: the engine must not be
         # killed for that, under the job that runs.

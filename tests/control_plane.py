@@ -81,6 +81,7 @@ def application(rules: Rules) -> web.Application:
             web.post(f"{base}/job-done/{{worker}}/{{id}}", http.job_done),
             web.post(f"{base}/job-stream/{{worker}}/{{id}}", http.job_stream),
             web.get("/_events", http.events),
+            web.get("/_ended", http.ended),
             web.post("/_faults", http.set_faults),
         ]
     )

@@ -224,6 +224,13 @@ async def events(request: web.Request) -> web.Response:
     return web.json_response(found)
 
 
+async def ended(request: web.Request) -> web.Response:
+    """GET /_ended?worker=NAME: what became of each job that this worker had last."""
+    jobs = request.app[QUEUE].jobs.values()
+    found = [job for job in jobs if job.worker == request.query.get("worker")]
+    return web.json_response([job.outcome() for job in found if job.status in FINAL])
+
+
 async def set_faults(request: web.Request) -> web.Response:
     """POST /_faults: replace them all, those not named by none."""
     wanted = strict_json(await request.read())

@@ -74,6 +74,13 @@ class Job:
             view["error"] = self.error
         return view
 
+    def outcome(self) -> Json:
+        """What became of it, and of its input what says which keys its answer may lack."""
+        wanted = self.input if isinstance(self.input, Mapping) else {}
+        selection = {name: wanted.get(name) for name in ("include", "exclude")}
+        told = {"output": self.output, "error": self.error, "chunks": self.chunks}
+        return {"id": self.id, "status": self.status, "input": selection, **told}
+
 
 @dataclass(slots=True)
 class Worker:

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import soundfile
 
-from tests import worker_process
+from tests import envelope_schema, worker_process
 from tests.environments import (
     ASR_MODEL,
     CONVERSATION,
@@ -135,6 +135,8 @@ def demo_worker(
 ) -> Iterator[DemoWorker]:
     """A worker that has asked for its first job; its engine may still be starting.
 
+    In the end each of its answers is held against the schemas of ``docs/schema/``.
+
     Args:
         endpoint: The control plane.
         name: Of the worker.
@@ -145,6 +147,9 @@ def demo_worker(
     log = directory / f"{name}.log"
     with worker_process.worker(endpoint, name, command(), log, environment) as process:
         yield DemoWorker(endpoint, process, directory)
+        for job in endpoint.ended(name):
+            envelope_schema.check_job(job["input"], job["output"], job["error"])
+            envelope_schema.check_job(job["input"], job["chunks"], None)
 
 
 def conversation_base64() -> str:

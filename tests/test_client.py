@@ -310,10 +310,14 @@ def test_a_job_that_takes_too_long_is_cancelled(
 def test_an_error_of_the_caller_cancels_the_job(
     endpoint: Endpoint, worker: ScriptedWorker, client: Client
 ) -> None:
+    def script(job: Job) -> None:
+        job.progress(stage="decode", percent=1)
+        job.hang()
+
     def interrupt(_: Progress) -> None:
         raise KeyboardInterrupt
 
-    worker.script = Job.hang
+    worker.script = script
     with pytest.raises(KeyboardInterrupt):
         client.transcribe("https://host.example/a.mp3", on_progress=interrupt)
     last_job(endpoint, "CANCELLED")
@@ -337,6 +341,78 @@ def test_a_task_that_is_cancelled_cancels_its_job_and_takes_its_upload_back(
     last_job(endpoint, "CANCELLED")
     there = s3_settings.client.list_objects_v2(Bucket=s3_settings.name, Prefix="parakeet-uploads/")
     assert there["KeyCount"] == 0
+
+
+def test_an_upload_that_is_cancelled_leaves_nothing(
+    endpoint: Endpoint, client: Client, tmp_path: Path, s3_settings: Bucket
+) -> None:
+    before = len(endpoint.events("queued"))
+    large = tmp_path / "large.wav"
+    large.write_bytes(bytes(40 << 20))
+
+    async def cancel_while_it_is_sent() -> None:
+        loop = asyncio.get_running_loop()
+
+        def cancel(progress: Progress) -> None:
+            loop.call_soon_threadsafe(work.cancel)
+
+        work = asyncio.create_task(client.transcribe_async(large, on_progress=cancel))
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    asyncio.run(cancel_while_it_is_sent())
+    name = s3_settings.name
+    there = s3_settings.client.list_objects_v2(Bucket=name, Prefix="parakeet-uploads/")
+    assert there["KeyCount"] == 0
+    assert "Uploads" not in s3_settings.client.list_multipart_uploads(Bucket=name)
+    assert len(endpoint.events("queued")) == before
+
+
+def test_a_result_that_lies_in_a_bucket_is_fetched(
+    worker: ScriptedWorker, client: Client, bucket: Bucket
+) -> None:
+    bucket.put("results/a.json", json.dumps(ANSWER).encode())
+    bucket.put("results/a.srt", "1\n…\n".encode())
+    stored = {
+        name: {"s3_key": f"results/a.{name}", "url": bucket.presign(f"results/a.{name}")}
+        for name in ("json", "srt")
+    }
+    receipt = {"success": True, "text": "Good", "counts": {"words": 5}, "output": stored}
+    worker.script = lambda job: job.done(receipt)
+    transcript = client.transcribe("https://host.example/a.mp3")
+    assert transcript.text == ANSWER["text"]
+    assert transcript.formats == {"srt": "1\n…\n"}
+    assert transcript.raw["output"] == stored
+    bucket.client.delete_object(Bucket=bucket.name, Key="results/a.srt")
+    with pytest.raises(TranscriptionError, match=r"results/a\.srt") as error:
+        client.transcribe("https://host.example/a.mp3")
+    assert (error.value.code, error.value.retryable) == ("output_unreachable", True)
+    # The caller's own presigned PUT cannot be read from.
+    del receipt["output"]["json"]["url"]
+    assert client.transcribe("https://host.example/a.mp3").text == "Good"
+
+
+def test_a_failure_on_an_endpoint_that_streams_keeps_its_code(
+    worker: ScriptedWorker, client: Client
+) -> None:
+    said = {"error_code": "no_audio", "message": "silent", "retryable": True}
+
+    def script(job: Job) -> None:
+        job.stream({"type": "failure", **said})
+        job.done(None, "no_audio: silent")
+
+    worker.script = script
+    with pytest.raises(TranscriptionError) as heard:
+        client.transcribe("https://host.example/a.mp3", on_segment=print)
+    with pytest.raises(TranscriptionError) as unheard:
+        client.transcribe("https://host.example/a.mp3")
+    assert (heard.value.code, heard.value.message, heard.value.retryable) == (
+        "no_audio",
+        "silent",
+        True,
+    )
+    # RunPod keeps the text alone.
+    assert (unheard.value.code, unheard.value.message) == ("no_audio", "silent")
 
 
 def test_a_job_cancelled_elsewhere_says_so(

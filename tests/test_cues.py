@@ -107,7 +107,10 @@ def test_every_language_has_its_little_words() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("It was late, and nobody wanted to go home yet.", "It was late,|and nobody wanted to go home yet."),
+        (
+            "It was late, and nobody wanted to go home yet.",
+            "It was late,|and nobody wanted to go home yet.",
+        ),
         (
             "I know. We shall see what they make of it now.",
             "I know.|We shall see what they make of it now.",
@@ -117,9 +120,12 @@ def test_every_language_has_its_little_words() -> None:
             "Everybody thought about something entirely different",
             "Everybody thought|about something entirely different",
         ),
-        ("Donaudampfschifffahrtsgesellschaftskapitänsmütze", "Donaudampfschifffahrtsgesellschaftskapitän|smütze"),
+        (
+            "Donaudampfschifffahrtsgesellschaftskapitänsmütze",
+            "Donaudampfschifffahrtsgesellschaftskapitän|smütze",
+        ),
     ],
-)  # fmt: skip
+)
 def test_lines(text: str, expected: str) -> None:
     assert texts(cut(said(text))) == [expected.split("|")]
 
@@ -167,7 +173,7 @@ def test_a_name_is_given_where_the_speaker_changes_and_counts() -> None:
     )
     srt = subtitles.srt(cues.cut(result, RULES), RULES)
     assert subtitle_checker.blocks(srt) == [
-        ["Bartholomew: Of all the answers", "this one is it."],
+        ["Bartholomew: Of all the", "answers this one is it."],
         ["Ann: Yes. Indeed it is so."],
         ["I am sure."],
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import urllib.request
 
 import jiwer
 import pytest
@@ -237,10 +238,15 @@ def test_a_result_over_the_limit_is_refused_with_a_code(
     payload = {"s3_key": key, "timestamps": ["word", "segment", "char"]}
     assert shared_worker.completed(shared_worker.run(payload))["success"] is True
     view = shared_worker.endpoint.runsync(payload)
-    assert view["status"] == "FAILED"
-    assert view["output"]["error_code"] == "result_too_large"
-    assert view["output"]["retryable"] is False
-    assert str(SYNC_RESULT_LIMIT_BYTES) in view["error"]
+    assert view["status"] == "COMPLETED", view
+    receipt = view["output"]
+    assert str(SYNC_RESULT_LIMIT_BYTES) in receipt["warnings"][-1]
+    stored = receipt["output"]["json"]
+    whole = json.loads(urllib.request.urlopen(stored["url"]).read())
+    assert stored["s3_key"] == f"parakeet-results/{view['id']}.json"
+    assert set(whole["timestamps"]) == {"word", "segment", "char"}
+    assert whole["text"].startswith(receipt["text"])
+    assert receipt["counts"]["words"] == len(whole["timestamps"]["word"])
     small = shared_worker.endpoint.runsync({"s3_key": key, "timestamps": False, "end": 5})
     assert small["status"] == "COMPLETED", small
     posted = shared_worker.endpoint.event("result", job=small["id"])

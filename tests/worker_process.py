@@ -103,6 +103,11 @@ class Endpoint:
         query = urllib.parse.urlencode({"kind": kind, **wanted})
         return list(request_json(f"{self.url}/_events?{query}")[1])
 
+    def ended(self, worker: str) -> list[Json]:
+        """What became of each job that this worker had last."""
+        query = urllib.parse.urlencode({"worker": worker})
+        return list(request_json(f"{self.url}/_ended?{query}")[1])
+
     def event(self, kind: str, timeout_s: float = 60, **wanted: Any) -> Json:
         """Wait for an event and give the first one."""
         what = f"event {kind} {wanted}"

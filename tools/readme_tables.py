@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from speech.errors import CODES
+from speech.file_formats import FILE_FORMATS
+from tools import settings_table
 from utils.request_fields import Field
 from utils.request_table import OPTIONS, SOURCES
 
@@ -22,6 +24,10 @@ def tables() -> dict[str, str]:
     return {
         "sources": fields_table(SOURCES),
         "options": fields_table(OPTIONS),
+        "formats": markdown(
+            ("format", "what it is"), ((f"`{name}`", text) for name, text in FILE_FORMATS.items())
+        ),
+        "environment": markdown(("variable", "default", "meaning"), settings_table.table()),
         "errors": markdown(
             ("error_code", "meaning"), ((f"`{code}`", text) for code, text in CODES.items())
         ),

@@ -29,24 +29,24 @@ MAX_NAMES = 100
 MAX_NAME_CHARACTERS = 100
 MAX_KEY_BYTES = 1024
 MAX_SECRET_CHARACTERS = 200
-_TRANSCRIPTIONS: Mapping[str, tuple[FileFormat, ...]] = {
+TRANSCRIPTIONS: Mapping[str, tuple[FileFormat, ...]] = {
     "plain_text": (),
     "formatted_text": ("txt",),
     "srt": ("srt",),
     "vtt": ("vtt",),
 }
 """What RunPod's faster-whisper worker calls a text, and which file it is here."""
-_PATH = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+PATH = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 
 
 def read_formats(name: str, value: object) -> tuple[FileFormat, ...]:
     """Take formats, each once, in the order in which they came."""
     if name == "transcription":
-        if not isinstance(value, str) or value not in _TRANSCRIPTIONS:
+        if not isinstance(value, str) or value not in TRANSCRIPTIONS:
             raise RequestError(
-                f"{name} must be one of {', '.join(_TRANSCRIPTIONS)}, not {shown(value)}."
+                f"{name} must be one of {', '.join(TRANSCRIPTIONS)}, not {shown(value)}."
             )
-        return _TRANSCRIPTIONS[value]
+        return TRANSCRIPTIONS[value]
     formats = value if isinstance(value, list | tuple) else [value]
     for format_ in formats:
         if format_ not in FORMATS:
@@ -62,7 +62,7 @@ def read_paths(name: str, value: object) -> tuple[str, ...]:
     if len(paths) > MAX_PATHS:
         raise RequestError(f"{name} must name at most {MAX_PATHS} keys; {len(paths)} came.")
     for path in paths:
-        if not isinstance(path, str) or not _PATH.fullmatch(path):
+        if not isinstance(path, str) or not PATH.fullmatch(path):
             raise RequestError(
                 f"{name} must be a list of keys of the answer, such as text or timestamps.word; "
                 f"{shown(path)} came."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from utils import request_schemas as schemas
 from utils.presentation_fields import (
     FORMATS,
     MAX_NAMES,
@@ -25,6 +26,8 @@ PRESENTATION: tuple[Field, ...] = (
         bounds=", ".join(FORMATS),
         description="Files to return beside the answer, each as text under formats.",
         read=read_formats,
+        schema=schemas.FILES,
+        alias_schemas={"transcription": schemas.TRANSCRIPTION},
     ),
     Field(
         name="response_format",
@@ -33,6 +36,7 @@ PRESENTATION: tuple[Field, ...] = (
         bounds=", ".join(SHAPES),
         description="The answer's shape: this worker's, or that of another API.",
         read=choice_of(SHAPES),
+        schema=schemas.one_of(SHAPES),
     ),
     Field(
         name="include",
@@ -41,6 +45,7 @@ PRESENTATION: tuple[Field, ...] = (
         bounds="keys of the answer, such as text or timestamps.word",
         description="The only keys to return.",
         read=read_paths,
+        schema=schemas.PATHS,
     ),
     Field(
         name="exclude",
@@ -49,6 +54,7 @@ PRESENTATION: tuple[Field, ...] = (
         bounds="keys of the answer",
         description="Keys to leave out.",
         read=read_paths,
+        schema=schemas.PATHS,
     ),
     Field(
         name="subtitles",
@@ -57,6 +63,7 @@ PRESENTATION: tuple[Field, ...] = (
         bounds=", ".join(RULES),
         description="How srt, vtt and ass are cut into subtitles.",
         read=read_rules,
+        schema=schemas.RULES,
     ),
     Field(
         name="speaker_names",
@@ -65,6 +72,7 @@ PRESENTATION: tuple[Field, ...] = (
         bounds=f"a name for each speaker's id, at most {MAX_NAMES}",
         description="What to call speakers in everything that is returned.",
         read=read_names,
+        schema=schemas.NAMES,
     ),
     Field(
         name="output",
@@ -74,6 +82,7 @@ PRESENTATION: tuple[Field, ...] = (
         description="Where to put the result; the answer then says where it is, with the text's "
         "beginning and counts. With s3_key each file of formats is put beside it.",
         read=read_target,
+        schema=schemas.TARGET,
     ),
     Field(
         name="webhook",
@@ -83,6 +92,7 @@ PRESENTATION: tuple[Field, ...] = (
         description="Who else is told how the job ends; with a secret the call is signed, with "
         "progress it is told that, too.",
         read=read_webhook,
+        schema=schemas.WEBHOOK,
     ),
     Field(
         name="stream",
@@ -91,5 +101,6 @@ PRESENTATION: tuple[Field, ...] = (
         bounds="endpoints with PARAKEET_STREAM=true",
         description="Whether to return segments as they are heard; the whole answer comes last.",
         read=read_flag,
+        schema=schemas.FLAG,
     ),
 )

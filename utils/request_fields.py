@@ -5,6 +5,7 @@ Each reader takes the name that the caller used, so that the message can repeat 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -46,10 +47,11 @@ class Field:
     read: Callable[[str, object], object]
     """Takes the name that the caller used and the value; raises ``RequestError``."""
     aliases: tuple[str, ...] = ()
-    schema: Mapping[str, object] | None = None
-    """JSON Schema of a value that is read; null, which means that none was sent, aside. An alias
-    with another type has its own under ``alias_schemas``."""
-    alias_schemas: Mapping[str, Mapping[str, object]] | None = None
+    schema: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    """JSON Schema of the values that are read. Null, which means that none was sent, goes without
+    saying."""
+    alias_schemas: Mapping[str, Mapping[str, object]] = dataclasses.field(default_factory=dict)
+    """Of the aliases that take other values."""
 
 
 # ---------------------------------------------------------------- readers of one value

@@ -78,7 +78,7 @@ def _rule(default: object) -> Schema:
 
 FLAG: Final[Schema] = {"type": "boolean"}
 TEXT: Final[Schema] = {"type": "string", "pattern": r"\S"}
-URL: Final[Schema] = {"type": "string", "pattern": r"^\s*[hH][tT][tT][pP][sS]?://[^@]+"}
+URL: Final[Schema] = {"type": "string", "pattern": r"^\s*[hH][tT][tT][pP][sS]?://[^/?#@]+([/?#]|$)"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": MAX_SPEAKERS}
 START: Final[Schema] = {"type": "number", "minimum": 0}
 END: Final[Schema] = {"type": "number", "exclusiveMinimum": 0}

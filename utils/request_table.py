@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from utils import request_schemas as schemas
 from utils.presentation_fields import read_earlier
 from utils.presentation_table import PRESENTATION
 from utils.request_fields import (
@@ -43,6 +44,7 @@ SOURCES: tuple[Field, ...] = (
         bounds="10 MB a request on /run, 20 MB on /runsync",
         description="The recording itself, as base64 or as a base64 data URI.",
         read=read_base64,
+        schema=schemas.TEXT,
     ),
     Field(
         name="audio_url",
@@ -52,6 +54,7 @@ SOURCES: tuple[Field, ...] = (
         bounds="http or https; public addresses only",
         description="Where to download the recording, usually a presigned S3 URL.",
         read=read_url,
+        schema=schemas.URL,
     ),
     Field(
         name="s3_key",
@@ -60,6 +63,7 @@ SOURCES: tuple[Field, ...] = (
         bounds="",
         description="The recording's key in an S3 bucket that the worker has credentials for.",
         read=read_text,
+        schema=schemas.TEXT,
     ),
     Field(
         name="s3_bucket",
@@ -68,6 +72,7 @@ SOURCES: tuple[Field, ...] = (
         bounds="with s3_key only",
         description="The bucket of s3_key.",
         read=read_text,
+        schema=schemas.TEXT,
     ),
     Field(
         name="transcript",
@@ -77,6 +82,7 @@ SOURCES: tuple[Field, ...] = (
         description="An earlier result instead of a recording: it is returned in other formats, "
         "with other names or with fewer speakers, at once.",
         read=read_earlier,
+        schema=schemas.OBJECT,
     ),
 )
 
@@ -89,6 +95,8 @@ OPTIONS: tuple[Field, ...] = (
         bounds="word, segment, char",
         description="Which times to return: true means word and segment, false means none.",
         read=read_timestamps,
+        schema=schemas.TIMESTAMPS,
+        alias_schemas={"word_timestamps": schemas.FLAG},
     ),
     Field(
         name="diarize",
@@ -97,6 +105,7 @@ OPTIONS: tuple[Field, ...] = (
         bounds="",
         description="Whether to say who spoke.",
         read=read_flag,
+        schema=schemas.FLAG,
     ),
     Field(
         name="num_speakers",
@@ -105,6 +114,7 @@ OPTIONS: tuple[Field, ...] = (
         bounds=f"{_COUNT_BOUNDS}; excludes min_speakers and max_speakers",
         description="The exact number of speakers, where it is known.",
         read=read_count,
+        schema=schemas.COUNT,
     ),
     Field(
         name="min_speakers",
@@ -113,6 +123,7 @@ OPTIONS: tuple[Field, ...] = (
         bounds=_COUNT_BOUNDS,
         description="The least number of speakers.",
         read=read_count,
+        schema=schemas.COUNT,
     ),
     Field(
         name="max_speakers",
@@ -121,6 +132,7 @@ OPTIONS: tuple[Field, ...] = (
         bounds=f"{_COUNT_BOUNDS}; not below min_speakers",
         description="The greatest number of speakers.",
         read=read_count,
+        schema=schemas.COUNT,
     ),
     Field(
         name="diarizer",
@@ -131,6 +143,7 @@ OPTIONS: tuple[Field, ...] = (
         f"{SORTFORMER_SPEAKERS} speakers, no known speakers); auto takes pyannote where its "
         "weights can be had.",
         read=choice_of(DIARIZERS),
+        schema=schemas.one_of(DIARIZERS),
     ),
     Field(
         name="known_speakers",
@@ -141,6 +154,7 @@ OPTIONS: tuple[Field, ...] = (
         description="People who may be in the recording. Whoever is recognised is called by name; "
         "a stranger stays SPEAKER_00 and so on.",
         read=read_known_speakers,
+        schema=schemas.KNOWN_SPEAKERS,
     ),
     Field(
         name="speaker_embeddings",
@@ -149,6 +163,7 @@ OPTIONS: tuple[Field, ...] = (
         bounds="",
         description="Whether to return each speaker's voiceprint, for known_speakers later.",
         read=read_flag,
+        schema=schemas.FLAG,
     ),
     Field(
         name="channels",
@@ -158,6 +173,7 @@ OPTIONS: tuple[Field, ...] = (
         description="mix hears all channels as one; separate hears each by itself and names the "
         "speakers by their channel, as telephone recordings want it.",
         read=choice_of(CHANNELS),
+        schema=schemas.one_of(CHANNELS),
     ),
     Field(
         name="attention",
@@ -168,6 +184,7 @@ OPTIONS: tuple[Field, ...] = (
         "recordings, windows the longest; auto takes full up to 24 minutes and local beyond, as "
         "far as the memory allows.",
         read=choice_of(ATTENTIONS),
+        schema=schemas.one_of(ATTENTIONS),
     ),
     Field(
         name="hotwords",
@@ -176,6 +193,7 @@ OPTIONS: tuple[Field, ...] = (
         bounds=f"1 to {MAX_HOTWORDS}, of at most {MAX_HOTWORD_CHARACTERS} characters",
         description="Names and terms that are to be heard rather than what sounds like them.",
         read=read_hotwords,
+        schema=schemas.HOTWORDS,
     ),
     Field(
         name="language",
@@ -185,6 +203,7 @@ OPTIONS: tuple[Field, ...] = (
         description="The language to expect. The model finds out for itself what it hears; "
         "segments in another language are flagged.",
         read=choice_of(LANGUAGES),
+        schema=schemas.one_of(LANGUAGES),
     ),
     Field(
         name="reference",
@@ -194,6 +213,7 @@ OPTIONS: tuple[Field, ...] = (
         f"{MAX_REFERENCE_CHARACTERS} characters",
         description="What was really said. The answer is scored by it.",
         read=read_reference,
+        schema=schemas.REFERENCE,
     ),
     Field(
         name="start",
@@ -203,6 +223,7 @@ OPTIONS: tuple[Field, ...] = (
         description="Where to begin in the recording. Times in the answer still count from the "
         "recording's own beginning.",
         read=read_seconds,
+        schema=schemas.START,
     ),
     Field(
         name="end",
@@ -211,6 +232,7 @@ OPTIONS: tuple[Field, ...] = (
         bounds="seconds, greater than start",
         description="Where to stop in the recording.",
         read=read_seconds,
+        schema=schemas.END,
     ),
 )
 

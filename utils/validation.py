@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Mapping
 from typing import cast
 
+from speech import selection
 from speech.errors import RequestError
 from speech.request import (
     AttentionChoice,
@@ -135,7 +136,7 @@ def _options(values: Mapping[str, object]) -> Options:
 
 def _presentation(values: Mapping[str, object]) -> Presentation:
     defaults = Presentation()
-    return Presentation(
+    presentation = Presentation(
         formats=cast(tuple[FileFormat, ...], values.get("formats", ())),
         response_format=cast(Shape, values.get("response_format", defaults.response_format)),
         include=cast(tuple[str, ...], values.get("include", ())),
@@ -143,6 +144,20 @@ def _presentation(values: Mapping[str, object]) -> Presentation:
         subtitles=cast(SubtitleRules, values.get("subtitles", defaults.subtitles)),
         speaker_names=cast(Mapping[str, str], values.get("speaker_names", {})),
     )
+    for name in ("include", "exclude"):
+        paths: tuple[str, ...] = getattr(presentation, name)
+        unknown = selection.unknown(paths, presentation.response_format)
+        if unknown is not None:
+            raise RequestError(_unknown_key(name, unknown, presentation.response_format))
+    return presentation
+
+
+def _unknown_key(name: str, path: str, shape: Shape) -> str:
+    known = selection.known_paths(shape)
+    near = difflib.get_close_matches(path[:_NAME_CHARACTERS], known, n=1)
+    keys = ", ".join(key for key in known if "." not in key)
+    hint = f"did you mean {near[0]}?" if near else f"it has {keys}."
+    return f"{name}: an answer in the shape {shape} has no {shown(path)}; {hint}"
 
 
 def _unknown_field(name: object, known: list[str]) -> str:

@@ -1,0 +1,181 @@
+"""Subtitles by the rules that broadcasters ask for.
+
+What holds always, whatever was said:
+
+- Every word is shown once. Each speaker's words keep their order, and subtitles are in the order
+  in which their first words are spoken.
+- A subtitle has one speaker, and at most ``max_lines`` lines of at most ``max_line_chars``
+  characters, the speaker's name before the first one included. A word that is wider than a line is
+  broken at the line's end. A name takes half a line at most.
+- It is shown for ``min_duration_s`` at least and ``max_duration_s`` at most, and ``min_gap_s``
+  after the one before it.
+
+What speech can make impossible:
+
+- A subtitle begins with its first word, or later, as soon as the one before it makes room. That one
+  does so when the next is due; only if it has not been shown for ``min_duration_s``, or if both are
+  spoken at the same time, the next waits: in the latter case until the first has been read, but not
+  more than ``MAX_LATE_CS`` after its first word.
+- A subtitle is read faster than ``max_chars_per_s`` only where the next one follows at once, with
+  nothing between but the gap: it stays for as long as it can.
+- It goes before its last word was spoken only in the same case, or after ``max_duration_s``.
+
+Among all ways to cut what one person says in one go (``formats.cue_words``), the one is taken that
+costs the least: no single short word as a subtitle if it can be avoided, little missing time to
+read, breaks where sentences and clauses end, few subtitles, evenly filled.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
+
+from formats import cue_words, line_breaks
+from formats.cue_words import Run
+from formats.line_breaks import Line, Measured
+from speech.request import SubtitleRules
+from speech.subtitle_rules import HUNDREDTHS, Limits, limits
+from speech.types import Result
+
+MAX_LATE_CS: Final = 150
+"""How late a subtitle may come for the sake of another that is spoken at the same time. The BBC's
+guidelines bear as much."""
+_MISSING_COST: Final = 5.0 / HUNDREDTHS
+_SENTENCE_COST: Final = 1.0
+"""Of a sentence's end within a subtitle."""
+_PAUSE_COST: Final = 2.0 / HUNDREDTHS
+_FULL_COST: Final = 1.0
+_LINE_COST: Final = 0.5
+"""Of a break between lines, beside one between subtitles."""
+_FUZZ: Final = 1e-6
+
+Piece = tuple[str, int]
+"""What is shown of a word, with the space after it unless the line ends, and when it is spoken in
+hundredths of a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One subtitle. Times are hundredths of a second."""
+
+    start_cs: int
+    end_cs: int
+    speaker: str | None
+    named: bool
+    """Whether somebody else spoke before, of several: the first line has room for the name."""
+    lines: tuple[tuple[Piece, ...], ...]
+    """The first is empty where there is no room beside the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A subtitle before it has its time."""
+
+    run: Run
+    measured: Measured
+    pieces: Line
+
+
+def cut(result: Result, rules: SubtitleRules) -> list[Cue]:
+    """The words of a result as subtitles, in order.
+
+    Args:
+        result: With its words; without any, nothing comes of it.
+        rules: Without a contradiction (``speech.subtitle_rules``).
+    """
+    allowed = limits(rules)
+    cuts: list[_Cut] = []
+    for run in cue_words.runs_of(result, allowed):
+        measured = Measured(run)
+        cuts += [_Cut(run, measured, pieces) for pieces in _best(measured, allowed)]
+    cuts.sort(key=lambda one: one.run.order[one.pieces[0]])
+    return _timed(cuts, allowed)
+
+
+def _best(measured: Measured, allowed: Limits) -> list[Line]:
+    """The best way to cut a run: of all ways to come to each piece, the cheapest is kept."""
+    run, count = measured.run, len(measured.ends)
+    starts, ends, begins = run.starts_cs, measured.ends, measured.begins
+    costs = measured.costs
+    inside = [0.0, *accumulate(_inside(run, place) for place in range(count - 1))]
+    after = [so_far + here for so_far, here in zip(inside, costs, strict=True)]
+    free = [start - allowed.gap_cs for start in starts[1:]]
+    free.append(10**12 if run.next_cs is None else run.next_cs - allowed.gap_cs)
+    per_char_cs, least_cs = HUNDREDTHS / allowed.chars_per_s, allowed.min_cs
+    least_chars = least_cs / per_char_cs
+    second = measured.line_begins(allowed.line_chars)
+    full = _FULL_COST / allowed.cue_chars**2
+    best, back = [0.0, *[math.inf] * count], [0] * (count + 1)
+    for first in range(count):
+        room = run.room if run.always_named or first == 0 else 0
+        offset, start = begins[first] - room, starts[first]
+        base = best[first] + 1.0 - inside[first]
+        alone = count > 1 and run.widths[first] <= line_breaks.SHORT_CHARS
+        lonely = line_breaks.LONELY if alone else 0.0
+        stop = min(
+            measured.reach(first, allowed, room), bisect_right(run.ends_cs, start + allowed.max_cs)
+        )
+        # The best place to break two lines, if the second begins with each piece or a later one.
+        full_line = measured.fitting(first, allowed.line_chars - room)
+        two_lines = allowed.lines == 2 and first < full_line < stop
+        breaks = list(accumulate(costs[first:full_line][::-1], min)) if two_lines else ()
+        for last in range(first, max(stop, first + 1)):
+            chars = ends[last] - offset
+            cost = base + lonely + after[last] + full * chars * chars
+            lonely = 0.0  # with more words it is not
+            missing: float = start - free[last]
+            # One of 30,000 words comes here 15 times: no call of max.
+            missing += least_cs if chars < least_chars else chars * per_char_cs
+            if missing > 0:
+                cost += _MISSING_COST * missing
+            if breaks and last >= full_line:
+                cost += _LINE_COST * breaks[full_line - max(second[last], first + 1)]
+            if cost < best[last + 1]:
+                best[last + 1], back[last + 1] = cost, first
+    lines: list[Line] = []
+    while count:
+        lines.append((back[count], count))
+        count = back[count]
+    return lines[::-1]
+
+
+def _inside(run: Run, place: int) -> float:
+    """What it costs to go on after a piece rather than to end there."""
+    pause = _PAUSE_COST * (run.starts_cs[place + 1] - run.ends_cs[place])
+    return pause + _SENTENCE_COST if run.sentence_ends[place] else pause
+
+
+def _timed(cuts: list[_Cut], allowed: Limits) -> list[Cue]:
+    cues: list[Cue] = []
+    per_char_cs = HUNDREDTHS / allowed.chars_per_s
+    free_from = 0
+    for index, one in enumerate(cuts):
+        run, (first, stop) = one.run, one.pieces
+        named = run.room > 0 and (not cues or cues[-1].speaker != run.speaker)
+        room = run.room if named else 0
+        chars = one.measured.width(first, stop) + room
+        read_cs = max(allowed.min_cs, math.ceil(chars * per_char_cs - _FUZZ))
+        start = max(run.starts_cs[first], free_from)
+        end = min(max(run.ends_cs[stop - 1], start + read_cs), start + allowed.max_cs)
+        if index + 1 < len(cuts):
+            following = cuts[index + 1]
+            due = following.run.starts_cs[following.pieces[0]]
+            if due < run.ends_cs[stop - 1]:  # both at once
+                due += MAX_LATE_CS
+            end = min(end, max(due - allowed.gap_cs, start + allowed.min_cs))
+        lines = line_breaks.in_lines(one.measured, one.pieces, allowed, room)
+        shown = tuple(tuple(_pieces(run, line)) for line in lines)
+        cues.append(Cue(start, end, run.speaker, named, shown))
+        free_from = end + allowed.gap_cs
+    return cues
+
+
+def _pieces(run: Run, line: Line) -> list[Piece]:
+    first, stop = line
+    return [
+        (run.texts[place] + " " * (place < stop - 1 and run.spaces[place]), run.starts_cs[place])
+        for place in range(first, stop)
+    ]
