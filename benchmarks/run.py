@@ -18,6 +18,7 @@ from typing import Final
 
 from benchmarks import (
     decoding,
+    estimates,
     jobs,
     labelling,
     lengths,
@@ -50,6 +51,7 @@ SUITES: Final = {
     "lengths": (lengths.rows,),
     "labelling": (labelling.rows,),
     "trust": (trust.rows,),
+    "estimates": (estimates.rows,),
 }
 
 

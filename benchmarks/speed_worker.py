@@ -79,8 +79,8 @@ def own_s(timings: Mapping[str, float]) -> float:
 
 
 @contextmanager
-def warm_worker(folder: Path) -> Iterator[tuple[Endpoint, WorkerProcess]]:
-    """A worker that has answered one job."""
+def warm_worker(folder: Path, **more: str) -> Iterator[tuple[Endpoint, WorkerProcess]]:
+    """A worker that has answered one job. ``more`` are variables of its environment."""
     volume = folder / "volume"
     give_fast_checkpoint(volume)
     environment = {
@@ -91,6 +91,7 @@ def warm_worker(folder: Path) -> Iterator[tuple[Endpoint, WorkerProcess]]:
         "PARAKEET_WORK_DIR": str(folder),
         "PARAKEET_LOCAL_HOME": str(folder / "home"),
         "PARAKEET_DEVICE": "cpu",
+        **more,
     }
     command = [str(worker_python()), "-u", str(ROOT / "handler.py")]
     rules = Rules(lease_s=120, max_run_bytes=64 << 20)

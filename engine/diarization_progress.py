@@ -14,28 +14,24 @@ from typing import Final
 from engine.chunks import Track
 from speech.types import Progress, Report
 
-_STEPS: Final = {
-    "segmentation": (0.0, 0.2),
-    "speaker_counting": (0.2, 0.21),
-    "embeddings": (0.21, 0.99),
-    "discrete_diarization": (0.99, 1.0),
-}
-"""Where each step begins and ends on the way from 0 to 1, as long as nothing better is known."""
-_LONG: Final = ("segmentation", "embeddings")
+_PHASES: Final = {"segmentation": (0.0, 0.2), "embeddings": (0.21, 0.9), "clustering": (0.9, 1.0)}
+"""What takes time, and where each begins and ends on the way from 0 to 1, as long as nothing
+better is known. What follows the embeddings is one: pyannote names steps there that are over in no
+time, because the networks have been run before."""
 _MIN_SHARE: Final = 0.1
-"""Of a step: from then on it tells itself how long the rest of it takes."""
+"""Of a phase: from then on it tells itself how long the rest of it takes."""
 
 
 class Pace:
-    """Seconds that each long step took of a second of audio, in the newest recording."""
+    """Seconds that each phase took of a second of audio, in the newest recording."""
 
     def __init__(self) -> None:
-        self.steps: dict[str, float] = {}
+        self.phases: dict[str, float] = {}
 
-    def note(self, step: str, seconds: float, audio_s: float) -> None:
-        """A recording is through a step."""
-        if step in _LONG and audio_s > 0:
-            self.steps[step] = seconds / audio_s
+    def note(self, phase: str, seconds: float, audio_s: float) -> None:
+        """A recording is through a phase."""
+        if audio_s > 0:
+            self.phases[phase] = seconds / audio_s
 
 
 def hook_of(track: Track) -> Callable[..., None]:
@@ -60,8 +56,8 @@ class Rising:
 
     def __init__(self, report: Report, pace: Pace, audio_s: float) -> None:
         self._report, self._pace, self._audio_s = report, pace, audio_s
-        self._begin_s = self._step_begin_s = time.monotonic()
-        self._step = ""
+        self._begin_s = self._phase_begin_s = time.monotonic()
+        self._phase = "segmentation"
         self._highest = 0.0
 
     def __call__(self, step: str, share: float) -> None:
@@ -71,32 +67,44 @@ class Rising:
             CancelledError: Nobody wants the rest; from ``report``.
         """
         now_s = time.monotonic()
-        if step != self._step:
-            if self._step:
-                self._pace.note(self._step, now_s - self._step_begin_s, self._audio_s)
-            self._step, self._step_begin_s = step, now_s
         share = min(1.0, share)
-        left_s = self._left_s(step, share, now_s)
-        begin, end = _STEPS.get(step, (self._highest, self._highest))
+        if step == "embeddings" and self._phase == "segmentation":
+            self._enter("embeddings", now_s)
+        if step == "embeddings" and share == 1.0 and self._phase == "embeddings":
+            self._enter("clustering", now_s)
+        if self._phase == "clustering":
+            share = 0.0
+            if step == "discrete_diarization":  # the last that is told of comes at the end
+                self._pace.note(self._phase, now_s - self._phase_begin_s, self._audio_s)
+        self._tell(share if step == self._phase else 0.0, now_s)
+
+    def _enter(self, phase: str, now_s: float) -> None:
+        self._pace.note(self._phase, now_s - self._phase_begin_s, self._audio_s)
+        self._phase, self._phase_begin_s = phase, now_s
+
+    def _tell(self, share: float, now_s: float) -> None:
+        left_s = self._left_s(share, now_s)
+        begin, end = _PHASES[self._phase]
         fraction = begin + (end - begin) * share
-        if left_s is not None and now_s > self._begin_s:
-            passed_s = now_s - self._begin_s
+        passed_s = now_s - self._begin_s
+        if left_s is not None and passed_s > 0:
             fraction = passed_s / (passed_s + left_s)
         self._highest = max(self._highest, fraction)
         self._report(Progress("diarize", self._highest, remaining_s=left_s))
 
-    def _left_s(self, step: str, share: float, now_s: float) -> float | None:
-        if step not in _LONG:
-            step, share = ("embeddings", 0.0) if step == "speaker_counting" else (_LONG[-1], 1.0)
-        left_s = self._left_of_step_s(step, share, now_s)
-        for later in _LONG[_LONG.index(step) + 1 :]:
-            if left_s is None or later not in self._pace.steps:
+    def _left_s(self, share: float, now_s: float) -> float | None:
+        """None as long as a phase that is still to come has never been through."""
+        phases = list(_PHASES)
+        left_s = self._left_of_phase_s(share, now_s)
+        for later in phases[phases.index(self._phase) + 1 :]:
+            if left_s is None or later not in self._pace.phases:
                 return None
-            left_s += self._pace.steps[later] * self._audio_s
+            left_s += self._pace.phases[later] * self._audio_s
         return left_s
 
-    def _left_of_step_s(self, step: str, share: float, now_s: float) -> float | None:
+    def _left_of_phase_s(self, share: float, now_s: float) -> float | None:
+        passed_s = now_s - self._phase_begin_s
         if share >= _MIN_SHARE:
-            return (now_s - self._step_begin_s) * (1 - share) / share
-        known = self._pace.steps.get(step)
-        return None if known is None else known * self._audio_s * (1 - share)
+            return passed_s * (1 - share) / share
+        known = self._pace.phases.get(self._phase)
+        return None if known is None else max(0.0, known * self._audio_s - passed_s)

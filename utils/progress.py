@@ -88,5 +88,5 @@ def as_update(progress: Progress, standing: Standing) -> dict[str, object]:
     if progress.total_bytes is not None:
         update["total_bytes"] = progress.total_bytes
     if standing.remaining_s is not None:
-        update["remaining_s"] = round(standing.remaining_s)
+        update["remaining_s"] = round(standing.remaining_s, 1)
     return update
