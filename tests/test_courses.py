@@ -93,17 +93,25 @@ class Told:
     """A job, and what the engine has answered."""
 
     def __init__(
-        self, samples: Samples, *, diarize: bool = False, attention: AttentionChoice = "auto"
+        self,
+        samples: Samples,
+        *,
+        diarize: bool = False,
+        attention: AttentionChoice = "auto",
+        stream: bool = False,
     ) -> None:
         self.answers: list[Hearing | Exception] = []
+        self.streamed: list[int] = []
         self.shares: list[float] = []
         self.looks: list[LookBack] = []
-        options = Options(diarize=diarize, attention=attention)
+        options = Options(diarize=diarize, attention=attention, stream=stream)
         self.job = Job(samples, options, {}, (), self.report, self.answers.append, self.look_again)
 
     def report(self, progress: Progress) -> None:
         if progress.stage == "transcribe" and progress.fraction is not None:
             self.shares.append(progress.fraction)
+        assert not (progress.words and self.answers), "words come before the answer"
+        self.streamed += [int(word.text) for word in progress.words]
 
     def look_again(self, job: Job, heard: Transcript, holes: Sequence[Span]) -> None:
         self.looks.append(LookBack(job, heard, holes))
@@ -134,6 +142,22 @@ def test_windows_hear_each_second_once_and_tell_of_their_progress() -> None:
     assert heard.plan.longest_s <= 60
     assert told.shares == sorted(told.shares)
     assert told.shares
+
+
+@pytest.mark.parametrize("most_s", [1e9, 59.0, 19.9])
+@pytest.mark.parametrize("attention", ["full", "windows"])
+def test_words_are_told_as_they_are_heard_once_and_in_order(
+    most_s: float, attention: AttentionChoice
+) -> None:
+    told = Told(counting(100), attention=attention, stream=True)
+    worker(Counter(most_s)).work([told.job])
+    assert told.streamed == numbers(told.hearing().transcript) == list(range(1, 101))
+
+
+def test_words_are_not_told_where_nobody_wants_them() -> None:
+    told = Told(counting(100), attention="windows")
+    worker(Counter()).work([told.job])
+    assert told.streamed == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The engine's serving loop: what a fault of the GPU does to the process, and what others do not."""
+"""What a fault of the GPU does to the engine, and what others do not."""
 
 from __future__ import annotations
 
