@@ -35,9 +35,13 @@ COPY requirements-worker.txt ./
 RUN uv venv --no-cache --python /usr/bin/python3.11 /opt/worker \
     && uv pip sync --no-cache --require-hashes --compile-bytecode --python /opt/worker/bin/python requirements-worker.txt
 
-COPY handler.py pipeline.py bootstrap.py config.py requirements.txt ./
+COPY handler.py pipeline.py presentation.py delivery.py launching.py transcribe.py bootstrap.py \
+     config.py requirements.txt ./
 COPY speech ./speech
 COPY utils ./utils
+COPY formats ./formats
+COPY shapes ./shapes
+COPY client ./client
 COPY engine ./engine
 COPY volume ./volume
 COPY scoring ./scoring

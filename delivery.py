@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from formats.files import CONTENT_TYPES
-
 import config
 import presentation
+from formats.files import CONTENT_TYPES
 from presentation import Answer, Shown
 from speech import envelope
 from speech.errors import WorkerError
 from speech.request import FileFormat, Request, S3Target, Target, UrlTarget
-from utils import upload, webhook
+from utils import s3_upload, upload, webhook
 from utils.upload import File, Stored
 
 Measure = Callable[[Answer], int]
@@ -43,7 +42,7 @@ def check(request: Request) -> None:
         case UrlTarget():
             upload.check_url(request.output)
         case S3Target():
-            upload.check_bucket(request.output)
+            s3_upload.check(request.output)
         case None:
             pass
     if request.webhook is not None:
@@ -152,9 +151,9 @@ async def put(shown: Shown, way: Way, target: Target) -> Mapping[str, Mapping[st
         answer = presentation.answer(shown, way.request.presentation, way.job_id)
         return {"json": _told(await upload.put_url(target, _json_file(answer)))}
     answer = presentation.answer(replace(shown, files={}), way.request.presentation, way.job_id)
-    told = {"json": _told(await upload.put_s3(target, _json_file(answer)))}
+    told = {"json": _told(await s3_upload.put(target, _json_file(answer)))}
     for name, beside, file in _files_beside(target, shown.files):
-        told[name] = _told(await upload.put_s3(beside, file))
+        told[name] = _told(await s3_upload.put(beside, file))
     return told
 
 

@@ -71,7 +71,7 @@ def rows(folder: Path, runs: int) -> Iterator[Row]:
         yield from painted_rows(browser, path, runs)
         for name, size in (("wide window", WIDE), ("telephone", PHONE)):
             for step_px in SPEEDS_PX:
-                yield from scrolled_rows(browser, path, runs, name, size, step_px)
+                yield from scrolled_rows(browser, path, runs, name, size=size, step_px=step_px)
         yield searched_row(browser, path, runs)
 
 
@@ -102,7 +102,7 @@ def painted_rows(browser: Browser, path: Path, runs: int) -> Iterator[Row]:
 
 
 def scrolled_rows(
-    browser: Browser, path: Path, runs: int, what: str, size: dict[str, int], step_px: int
+    browser: Browser, path: Path, runs: int, what: str, *, size: dict[str, int], step_px: int
 ) -> Iterator[Row]:
     """Frames a second from the top downwards, and the longest that one waits for a frame."""
     found: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
@@ -145,4 +145,6 @@ def opened(browser: Browser, path: Path | None, size: dict[str, int]) -> Tab:
         tab.set_content("<body style='height: 100000px'>")
     else:
         tab.goto(path.as_uri())
+    # What follows is not the opening any more.
+    tab.evaluate("() => new Promise((done) => requestIdleCallback(done))")
     return tab

@@ -19,9 +19,11 @@ from typing import Final
 from benchmarks import (
     decoding,
     estimates,
+    formats,
     jobs,
     labelling,
     lengths,
+    page,
     plots,
     speed_jobs,
     speed_start,
@@ -51,6 +53,8 @@ SUITES: Final = {
     "lengths": (lengths.rows,),
     "labelling": (labelling.rows,),
     "trust": (trust.rows,),
+    "formats": (formats.rows,),
+    "page": (page.rows,),
     "estimates": (estimates.rows,),
 }
 

@@ -41,6 +41,8 @@ class Calls:
             TranscriptionError: The endpoint refused it or could not be reached.
         """
         view = self._call("run", lambda path: self._client.post(path, request, SUBMIT_TIMEOUT_S))
+        if "id" not in view:
+            raise TranscriptionError("endpoint_refused", "RunPod took the request, but no job.")
         return str(view["id"])
 
     def look(self, job_id: str) -> Json:
@@ -49,9 +51,10 @@ class Calls:
         Raises:
             TranscriptionError: As above; "job_lost" where the endpoint knows no such job.
         """
-        return self._call(
+        view = self._call(
             f"status/{job_id}", lambda path: self._client.get(path, timeout=LOOK_TIMEOUT_S)
         )
+        return view if "status" in view else {**view, "status": "UNKNOWN"}
 
     def chunks(self, job_id: str) -> list[Any]:
         """What the job has streamed since the last call."""
@@ -72,7 +75,7 @@ class Calls:
         import requests
 
         try:
-            answer: Json = call(f"{self._endpoint_id}/{path}")
+            answer = call(f"{self._endpoint_id}/{path}")
         except requests.HTTPError as error:
             assert error.response is not None  # raised for its status
             raise _refused(error.response.status_code, path) from error
@@ -86,7 +89,7 @@ class Calls:
             raise TranscriptionError(
                 "endpoint_refused", "RunPod refuses the API key (401); check RUNPOD_API_KEY."
             ) from error
-        return answer
+        return answer if isinstance(answer, dict) else {}
 
 
 def _refused(status: int, path: str) -> TranscriptionError:

@@ -1,35 +1,27 @@
-"""``python -m transcribe FILE...``: what the options mean, one recording after another, the end."""
+"""``python -m transcribe FILE...``: what the options mean, and how it ends."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import io
-import json
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn
 
-from client import conversation, items, options
+from client import batch, items, options
+from client.batch import Plan
 from client.console import Console, stderr_for_people
-from client.errors import TranscriptionError
 from client.files import Folder
-from client.items import Item
-from speech.errors import RequestError, WorkerError
+from speech.errors import RequestError
 from speech.request import FileSource
-from speech.types import Report
 
 ALL_DONE: Final = 0
 SOME_FAILED: Final = 1
-USAGE: Final = 2
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
-_FOR_ENDPOINTS: Final = ("output", "webhook", "stream")
 
 EPILOG: Final = """\
 Without -f the conversation is printed. With -f files are written, called like the recording, and
@@ -44,34 +36,12 @@ Exit status: 0 all done, 1 some failed, 2 wrong options, 130 interrupted.
 """
 
 
-class Place(Protocol):
-    """Where recordings are heard."""
-
-    async def transcribe(self, item: Item, report: Report) -> dict[str, Any]:
-        """The answer to one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the command line asks for."""
-
-    items: Sequence[Item]
-    fields: Mapping[str, Any]
-    """The request's, without its source."""
-    formats: Sequence[str]
-    """None prints the conversation."""
-    folder: Folder | None
-    """None is stdout."""
-    endpoint: str | None
-    """None is this machine."""
-    timeout_s: float | None
-    quiet: bool
-    log: Path | None
-
-
 def main() -> NoReturn:
     """Run with the process' arguments."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:  # before there was anything to interrupt
+        sys.exit(INTERRUPTED)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -83,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
         with stderr_for_people(plan.log) as stream:
             console = Console(stream, quiet=plan.quiet)
             try:
-                failed = asyncio.run(transcribe_all(plan, console))
+                failed = asyncio.run(batch.transcribe_all(plan, console))
             except KeyboardInterrupt:
                 console.say("interrupted")
                 return INTERRUPTED
@@ -98,15 +68,19 @@ def run(arguments: Sequence[str]) -> int:
 def read(arguments: Sequence[str]) -> Plan:
     """Read the command line. A wrong one ends the process with status 2 and a message."""
     parser = _parser()
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)  # options may stand between files
     try:
         fields = options.request(given)
         formats = options.formats(given.format)
         if given.output == "-" and (len(formats) != 1 or len(given.file) != 1):
             raise ValueError("-o - prints one file in one format (-f)")
-        for name in () if given.endpoint else _FOR_ENDPOINTS:
+        for name in () if given.endpoint else batch.FOR_ENDPOINTS:
             if name in fields:
                 raise ValueError(f"{name} is for an endpoint (--endpoint)")
+        if given.timeout is not None and not given.endpoint:
+            raise ValueError("--timeout is for an endpoint (--endpoint)")
+        if given.log:
+            _check_log(given.log)
         if given.endpoint and not os.environ.get("RUNPOD_API_KEY", "").strip():
             raise ValueError("--endpoint needs RUNPOD_API_KEY in the environment")
         if files := [name for name in formats if name != "json"]:
@@ -133,85 +107,16 @@ def _check(fields: Mapping[str, Any]) -> None:
     validation.parse_request(fields, FileSource(Path()))
 
 
-async def transcribe_all(plan: Plan, console: Console) -> int:
-    """One recording after another. How many failed."""
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    failed = 0
-    async with _place(plan) as place:
-        for item in plan.items:
-            try:
-                await transcribe_one(plan, item, place, console)
-            except (WorkerError, TranscriptionError) as error:
-                console.error(item.about, error.code, error.message)
-                failed += 1
-    return failed
-
-
-async def transcribe_one(plan: Plan, item: Item, place: Place, console: Console) -> None:
-    """Have one recording heard, and print or write what was said.
+def _check_log(path: Path) -> None:
+    """See that the log can be written.
 
     Raises:
-        WorkerError: It was not.
-        TranscriptionError: It was not, or could not be written.
+        ValueError: It cannot.
     """
-    if plan.folder and plan.formats:
-        plan.folder.check(item.stem, plan.formats)
-    with console.progress(item.about) as report:
-        if item.is_result:
-            answer = await asyncio.to_thread(present_again, item, plan.fields)
-        else:
-            answer = await place.transcribe(item, report)
-    for warning in answer.get("warnings") or ():
-        console.say(f"{item.about}: warning: {warning}")
-    if "counts" in answer:
-        console.say(f"{item.about}: this is the beginning; the whole is where output says")
-    if not plan.formats:
-        print(*conversation.lines(answer), sep="\n", flush=True)
-        return
-    texts = texts_of(answer, plan.formats)
-    if plan.folder is None:
-        print(*texts.values(), sep="", end="", flush=True)
-    else:
-        for path in plan.folder.write(item.stem, texts):
-            print(path, flush=True)
-    if missing := [name for name in plan.formats if name not in texts]:
-        raise TranscriptionError(
-            "output_failed", f"The answer came without {', '.join(missing)}; its warnings say why."
-        )
-
-
-def texts_of(answer: dict[str, Any], formats: Sequence[str]) -> dict[str, str]:
-    """The files that are in an answer; as json the answer without them."""
-    files = answer.pop("formats", None) or {}
-    whole = {**files, "json": json.dumps(answer, indent=2, ensure_ascii=False) + "\n"}
-    return {name: whole[name] for name in formats if name in whole}
-
-
-def present_again(item: Item, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """An earlier result, in what form is asked for now.
-
-    Raises:
-        WorkerError: It is none, or cannot give that.
-        TranscriptionError: As above.
-    """
-    from client import again
-
-    if given := [name for name in _FOR_ENDPOINTS if name in fields]:
-        raise TranscriptionError("invalid_input", f"{given[0]} is for recordings.")
-    assert item.path is not None
-    return again.present(item.path, fields)
-
-
-def _place(plan: Plan) -> AbstractAsyncContextManager[Place]:
-    if plan.endpoint is not None:
-        from client.remote import AnEndpoint
-
-        return AnEndpoint(plan.endpoint, plan.fields, plan.timeout_s)
-    from client.local import ThisMachine
-
-    return ThisMachine(plan.fields)
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise ValueError(f"--log {path}: {error.strerror}") from error
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import tempfile
 import threading
@@ -27,6 +28,7 @@ def stderr_for_people(log: Path | None) -> Iterator[TextIO]:
         log.open("wb") if log else tempfile.TemporaryFile() as others,
     ):
         os.dup2(others.fileno(), 2)
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
         try:
             yield people
         finally:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from client.errors import TranscriptionError
 
@@ -81,6 +82,13 @@ class Folder:
                 target = self.path / f"{stem}-{number}.{ending}"
             else:
                 return target
+
+
+def texts_of(answer: dict[str, Any], formats: Sequence[str]) -> dict[str, str]:
+    """The files that are in an answer; as json the answer without them."""
+    files = answer.pop("formats", None) or {}
+    whole = {**files, "json": json.dumps(answer, indent=2, ensure_ascii=False) + "\n"}
+    return {name: whole[name] for name in formats if name in whole}
 
 
 def _names(stem: str, formats: Iterable[str]) -> list[str]:

@@ -49,13 +49,14 @@ class Upload:
         self._report(Progress("upload", 0.0))
         kind = mimetypes.guess_type(self._path.name)[0] or "application/octet-stream"
         try:
-            self._client.upload_file(
-                str(self._path),
-                self._bucket,
-                self._key,
-                ExtraArgs={"ContentType": kind},
-                Callback=self._count,
-            )
+            with self._path.open("rb") as file:  # boto3 leaves files open that it opens itself
+                self._client.upload_fileobj(
+                    file,
+                    self._bucket,
+                    self._key,
+                    ExtraArgs={"ContentType": kind},
+                    Callback=self._count,
+                )
             return self._client.generate_presigned_url(
                 "get_object",
                 Params={"Bucket": self._bucket, "Key": self._key},

@@ -52,10 +52,11 @@ def runs_of(result: Result, limits: Limits) -> list[Run]:
     """The words of a result as runs, in the order of their first words.
 
     Args:
-        result: Its words; their times are taken to be in order, and made so where they are not.
+        result: Its words, without those of which nothing can be seen. Their times are taken to be
+            in order, and made so where they are not.
         limits: What a line and a subtitle hold.
     """
-    words = [word for word in result.words if clean.text(word.text)]
+    words = [word for word in result.words if clean.width(clean.text(word.text))]
     starts_cs, ends_cs = _times(words)
     several = len({word.speaker for word in words if word.speaker is not None}) > 1
     languages = _Languages(result)
@@ -69,11 +70,13 @@ def runs_of(result: Result, limits: Limits) -> list[Run]:
         run.language = languages.at(speaker, words[first].start_s)
         run.next_cs = starts_cs[last + 1] if last + 1 < len(words) else None
         for place, index in enumerate(indices):
-            following = words[indices[place + 1]] if place + 1 < len(indices) else None
-            _add(run, words[index].text, (starts_cs[index], ends_cs[index]), index, limits)
+            end_cs, following = ends_cs[index], None
+            if place + 1 < len(indices):
+                following = words[indices[place + 1]]
+                # A word that is said to last longer than until the next one ends there.
+                end_cs = min(end_cs, starts_cs[indices[place + 1]])
+            _add(run, words[index].text, (starts_cs[index], end_cs), index, limits)
             run.sentence_ends[-1] = _ends_sentence(words[index], following)
-        # A word that is said to last longer than until the next one ends there.
-        run.ends_cs[:-1] = map(min, run.ends_cs, run.starts_cs[1:])
         runs.append(run)
     return runs
 
@@ -140,31 +143,30 @@ def _add(run: Run, raw: str, times_cs: tuple[int, int], index: int, limits: Limi
     shown = clean.text(raw)
     wide = clean.width(shown)
     start_cs, end_cs = times_cs
-    named = run.always_named or not run.texts
-    widest = min(limits.line_chars, limits.cue_chars)
-    if named and run.room:
+    widest = first = min(limits.line_chars, limits.cue_chars)
+    if run.room and (run.always_named or not run.texts):
         # Of one line the name takes a part; of more, only what the subtitle holds is less.
-        one_line = widest if limits.lines == 1 else limits.cue_chars
-        first = min(widest, one_line - run.room)
-    else:
-        first = widest
-    if wide <= first:
-        parts, widths = [shown], [wide]
-    else:
+        first = min(first, (first if limits.lines == 1 else limits.cue_chars) - run.room)
+    if wide > first:
         parts = clean.pieces(shown, first if run.always_named else widest, first)
-        widths = [clean.width(part) for part in parts]
-    done = 0
-    for part, part_wide in zip(parts, widths, strict=True):
-        run.texts.append(part)
-        run.widths.append(part_wide)
-        run.starts_cs.append(start_cs + (end_cs - start_cs) * done // max(wide, 1))
-        done += part_wide
-        run.ends_cs.append(start_cs + (end_cs - start_cs) * done // max(wide, 1))
-        run.spaces.append(0)
-        run.sentence_ends.append(False)
-        run.order.append(index)
-    run.ends_cs[-1] = end_cs
-    run.spaces[-1] = 1
+        done = 0
+        for part in parts[:-1]:
+            part_end = start_cs + (end_cs - start_cs) * (done + clean.width(part)) // wide
+            _append(run, part, (start_cs + (end_cs - start_cs) * done // wide, part_end), index)
+            run.spaces[-1] = 0
+            done += clean.width(part)
+        shown, start_cs = parts[-1], run.ends_cs[-1]
+    _append(run, shown, (start_cs, end_cs), index)
+
+
+def _append(run: Run, shown: str, times_cs: tuple[int, int], index: int) -> None:
+    run.texts.append(shown)
+    run.widths.append(clean.width(shown))
+    run.starts_cs.append(times_cs[0])
+    run.ends_cs.append(times_cs[1])
+    run.spaces.append(1)
+    run.sentence_ends.append(False)
+    run.order.append(index)
 
 
 class _Languages:

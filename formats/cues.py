@@ -20,20 +20,17 @@ What speech can make impossible:
   nothing between but the gap: it stays for as long as it can.
 - It goes before its last word was spoken only in the same case, or after ``max_duration_s``.
 
-Among all ways to cut what one person says in one go (``formats.cue_words``), the one is taken that
-costs the least: no single short word as a subtitle if it can be avoided, little missing time to
-read, breaks where sentences and clauses end, few subtitles, evenly filled.
+What one person says in one go (``formats.cue_words``) is cut in the best of all ways
+(``formats.cutting``).
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Final
 
-from formats import cue_words, line_breaks
+from formats import cue_words, cutting, line_breaks
 from formats.cue_words import Run
 from formats.line_breaks import Line, Measured
 from speech.request import SubtitleRules
@@ -43,13 +40,6 @@ from speech.types import Result
 MAX_LATE_CS: Final = 150
 """How late a subtitle may come for the sake of another that is spoken at the same time. The BBC's
 guidelines bear as much."""
-_MISSING_COST: Final = 5.0 / HUNDREDTHS
-_SENTENCE_COST: Final = 1.0
-"""Of a sentence's end within a subtitle."""
-_PAUSE_COST: Final = 2.0 / HUNDREDTHS
-_FULL_COST: Final = 1.0
-_LINE_COST: Final = 0.5
-"""Of a break between lines, beside one between subtitles."""
 _FUZZ: Final = 1e-6
 
 Piece = tuple[str, int]
@@ -90,62 +80,9 @@ def cut(result: Result, rules: SubtitleRules) -> list[Cue]:
     cuts: list[_Cut] = []
     for run in cue_words.runs_of(result, allowed):
         measured = Measured(run)
-        cuts += [_Cut(run, measured, pieces) for pieces in _best(measured, allowed)]
+        cuts += [_Cut(run, measured, pieces) for pieces in cutting.best(measured, allowed)]
     cuts.sort(key=lambda one: one.run.order[one.pieces[0]])
     return _timed(cuts, allowed)
-
-
-def _best(measured: Measured, allowed: Limits) -> list[Line]:
-    """The best way to cut a run: of all ways to come to each piece, the cheapest is kept."""
-    run, count = measured.run, len(measured.ends)
-    starts, ends, begins = run.starts_cs, measured.ends, measured.begins
-    costs = measured.costs
-    inside = [0.0, *accumulate(_inside(run, place) for place in range(count - 1))]
-    after = [so_far + here for so_far, here in zip(inside, costs, strict=True)]
-    free = [start - allowed.gap_cs for start in starts[1:]]
-    free.append(10**12 if run.next_cs is None else run.next_cs - allowed.gap_cs)
-    per_char_cs, least_cs = HUNDREDTHS / allowed.chars_per_s, allowed.min_cs
-    least_chars = least_cs / per_char_cs
-    second = measured.line_begins(allowed.line_chars)
-    full = _FULL_COST / allowed.cue_chars**2
-    best, back = [0.0, *[math.inf] * count], [0] * (count + 1)
-    for first in range(count):
-        room = run.room if run.always_named or first == 0 else 0
-        offset, start = begins[first] - room, starts[first]
-        base = best[first] + 1.0 - inside[first]
-        alone = count > 1 and run.widths[first] <= line_breaks.SHORT_CHARS
-        lonely = line_breaks.LONELY if alone else 0.0
-        stop = min(
-            measured.reach(first, allowed, room), bisect_right(run.ends_cs, start + allowed.max_cs)
-        )
-        # The best place to break two lines, if the second begins with each piece or a later one.
-        full_line = measured.fitting(first, allowed.line_chars - room)
-        two_lines = allowed.lines == 2 and first < full_line < stop
-        breaks = list(accumulate(costs[first:full_line][::-1], min)) if two_lines else ()
-        for last in range(first, max(stop, first + 1)):
-            chars = ends[last] - offset
-            cost = base + lonely + after[last] + full * chars * chars
-            lonely = 0.0  # with more words it is not
-            missing: float = start - free[last]
-            # One of 30,000 words comes here 15 times: no call of max.
-            missing += least_cs if chars < least_chars else chars * per_char_cs
-            if missing > 0:
-                cost += _MISSING_COST * missing
-            if breaks and last >= full_line:
-                cost += _LINE_COST * breaks[full_line - max(second[last], first + 1)]
-            if cost < best[last + 1]:
-                best[last + 1], back[last + 1] = cost, first
-    lines: list[Line] = []
-    while count:
-        lines.append((back[count], count))
-        count = back[count]
-    return lines[::-1]
-
-
-def _inside(run: Run, place: int) -> float:
-    """What it costs to go on after a piece rather than to end there."""
-    pause = _PAUSE_COST * (run.starts_cs[place + 1] - run.ends_cs[place])
-    return pause + _SENTENCE_COST if run.sentence_ends[place] else pause
 
 
 def _timed(cuts: list[_Cut], allowed: Limits) -> list[Cue]:

@@ -15,8 +15,6 @@ from speech import envelope
 from speech.segments import segment_words
 from speech.types import LabelledWord, Result, Segment
 
-TIME_DECIMALS = envelope.TIME_DECIMALS
-CONFIDENCE_DECIMALS = envelope.CONFIDENCE_DECIMALS
 LEFT_OUT = ("text", "timestamps", "scores", "turns")
 """Keys of the envelope that the page makes anew, or does not keep."""
 
@@ -158,8 +156,8 @@ def _place(speaker: str | None, place: dict[str, int]) -> int:
 
 def _ms(seconds: float) -> int:
     # Rounded as the envelope rounds, not by a rule of its own.
-    return round(round(seconds, TIME_DECIMALS) * 10**TIME_DECIMALS)
+    return round(round(seconds, envelope.TIME_DECIMALS) * 1000)
 
 
 def _share(value: float) -> int:
-    return round(round(value, CONFIDENCE_DECIMALS) * 10**CONFIDENCE_DECIMALS)
+    return round(round(value, envelope.CONFIDENCE_DECIMALS) * 10_000)

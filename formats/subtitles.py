@@ -107,6 +107,8 @@ def lrc(segments: Sequence[Segment], recording: Recording) -> str:
     for segment in segments:
         seconds, hundredths = divmod(max(0, round(segment.start_s * HUNDREDTHS)), HUNDREDTHS)
         text = clean.text(segment.text)
+        if not clean.width(text):
+            continue
         if several and segment.speaker is not None and segment.speaker != before:
             text = f"{clean.name(segment.speaker)}: {text}"
         if text.startswith("["):  # else it were one more time

@@ -189,7 +189,9 @@ _ALWAYS: Final[Mapping[str, Schema]] = {
 _RESULT: Final[Mapping[str, Schema]] = {
     "timestamps": _LEVELS,
     "speakers": _list(_PERSON, "Everybody, by first appearance; empty without diarization"),
-    "turns": _list(_TURN, "Who spoke when, overlaps included; empty without diarization"),
+    "turns": _list(
+        _TURN, "Who spoke when, overlaps included; empty without speakers or timestamps"
+    ),
     "coverage": _or_null(_COVERAGE),
 }
 _SOMETIMES: Final[Mapping[str, Schema]] = {

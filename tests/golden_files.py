@@ -29,7 +29,7 @@ TURNS: Final = (
     (5.52, "SPEAKER_01", "Yes."),
     (6.08, "SPEAKER_01", "They came in late, and they are <not> what we expected at R&D."),
     (9.44, "Zoë O'Brien", "Mhm."),
-    (12.00, "SPEAKER_00", "=5 per cent less; see Donaudampfschifffahrtsgesellschaftskapitänsmütze."),
+    (12.00, "SPEAKER_00", "=5 per cent; see Donaudampfschifffahrtsgesellschaftskapitänsmütze."),
     (18.96, "Zoë O'Brien", "Η Ελλάδα και η Кипър: «ναι», είπε {ο} C:\\New."),
 )  # fmt: skip
 
@@ -38,11 +38,12 @@ def result() -> Result:
     """Three people, of whom two talk at once for a moment."""
     words = []
     for start_s, speaker, text in TURNS:
+        now_s = start_s
         for number, one in enumerate(text.split()):
-            end_s = round(start_s + len(one) / 15, 2)
+            end_s = round(now_s + len(one) / 15, 2)
             sure = round(0.99 - number / 50, 2)
-            words.append(LabelledWord(one, start_s, end_s, sure, speaker, 0.9))
-            start_s = round(end_s + 1 / 15, 2)
+            words.append(LabelledWord(one, now_s, end_s, sure, speaker, 0.9))
+            now_s = round(end_s + 1 / 15, 2)
     words.sort(key=lambda word: word.start_s)
     made = talks.result_of(words, "en")
     times = {"SPEAKER_00": 9.4, "SPEAKER_01": 4.3, "Zoë O'Brien": 3725.2}

@@ -21,6 +21,7 @@ from tests.media import write_wav
 
 CHROMIUM = shutil.which("chromium")
 SCREENSHOTS = Path(__file__).resolve().parent.parent / ".cache" / "screenshots"
+WIDE = {"width": 1280, "height": 860}
 PHONE = {"width": 360, "height": 720}
 NEEDS_CHROMIUM = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt: chromium)")
 
@@ -80,6 +81,12 @@ class Opened:
         """Until a word is lit that reads so."""
         self.lit_word().filter(has_text=text).wait_for()
 
+    def search(self, wanted: str) -> None:
+        """By the keys alone."""
+        self.page.keyboard.press("/")
+        self.page.keyboard.insert_text(wanted)
+        self.page.keyboard.press("Enter")
+
     def rename(self, before: str, after: str) -> None:
         """As a person does in the page's head."""
         self.page.locator("#speakers button.name", has_text=before).click()
@@ -94,7 +101,8 @@ class Opened:
         return Path(waiting.value.path()).read_bytes().decode()
 
     def screenshot(self, name: str) -> None:
-        """Kept for people to look at."""
+        """Kept for people to look at, when nothing moves any more."""
+        self.page.evaluate("scrollBy({ top: 0, behavior: 'instant' })")
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
@@ -109,6 +117,13 @@ def opened(
 ) -> Iterator[Opened]:
     """The page of a result, as a person opens it: a file. At the end it has done nothing wrong."""
     html = pages.write(shown, recording or Recording(), templates or {})
+    with opened_html(browser, html, **context) as this:
+        yield this
+
+
+@contextmanager
+def opened_html(browser: Browser, html: str, **context: Any) -> Iterator[Opened]:
+    """The same of a page that is written already."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "page.html"
         path.write_text(html, encoding="utf-8")

@@ -62,7 +62,7 @@ def spoken(result: Result) -> dict[str | None, list[Said]]:
     found: dict[str | None, list[Said]] = {}
     latest = 0
     for place, word in enumerate(result.words):
-        if text := letters(word.text):
+        if seen(text := letters(word.text)):
             latest = max(latest, round(word.start_s * 100))
             end = max(latest, round(word.end_s * 100))
             found.setdefault(word.speaker, []).append(Said(place, text, latest, end))

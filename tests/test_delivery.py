@@ -16,11 +16,12 @@ from delivery import Way
 from presentation import Shown
 from speech import envelope
 from speech.errors import WorkerError
-from speech.request import Options, Presentation, Request, Shape, UrlSource, UrlTarget
+from speech.request import Options, Presentation, Request, S3Target, Shape, UrlSource, UrlTarget
 from speech.types import Result
 from tests.test_envelope import RESULT, results
 
 URL = "https://bucket.example.com/a.wav"
+SIGNED = "X-Amz-Date=20260101T000000Z"
 WHOLE = replace(RESULT, timestamps=("word", "segment", "char"))
 
 
@@ -100,12 +101,19 @@ def test_a_delivery_that_fails_returns_a_large_result_thinned() -> None:
     [
         ({"output": UrlTarget("http://10.0.0.1/x")}, "url_refused"),
         ({"output": UrlTarget("http://0x7f000001/x")}, "url_refused"),
+        ({"output": UrlTarget(f"{URL}?{SIGNED}&X-Amz-Expires=600")}, "output_refused"),
+        ({"output": S3Target("a.json")}, "s3_not_configured"),
     ],
 )
 def test_what_could_never_be_delivered_is_refused_first(more: dict[str, Any], code: str) -> None:
     with pytest.raises(WorkerError) as caught:
         delivery.check(Request(UrlSource(URL), Options(), **more))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("query", ["X-Amz-Expires=5", f"{SIGNED}&X-Amz-Expires=9999999999", ""])
+def test_a_url_that_may_be_good_is_let_through(query: str) -> None:
+    delivery.check(Request(UrlSource(URL), Options(), output=UrlTarget(f"{URL}?{query}")))
 
 
 def test_a_receipt_holds_the_beginning_and_counts() -> None:

@@ -71,7 +71,10 @@ def own_imports(file: Path) -> set[str]:
 def needed_modules() -> set[str]:
     """Every own module that the worker, its engine or the bootstrap reaches."""
     needed: set[str] = set()
-    todo = {"handler.py", "bootstrap.py", "engine/__main__.py", "scoring/answer.py"}
+    todo = {
+        *("handler.py", "bootstrap.py", "transcribe.py"),
+        *("engine/__main__.py", "scoring/answer.py"),
+    }
     while todo:
         needed |= todo
         todo = {name for file in todo for name in own_imports(ROOT / file)} - needed
@@ -83,13 +86,21 @@ def test_the_image_holds_every_module_that_production_imports() -> None:
     assert not missing, "add them to the Dockerfile's COPY and to .dockerignore"
 
 
+def test_the_image_holds_the_parts_of_the_page() -> None:
+    parts = {f"/app/formats/page/{path.name}" for path in (ROOT / "formats" / "page").iterdir()}
+    assert parts
+    assert parts <= image_files().keys()
+
+
 def test_the_image_holds_the_locks_and_nothing_of_development() -> None:
     files = image_files()
     assert {"/app/requirements.txt", "/app/requirements-worker.txt"} <= files.keys()
-    packages = {"speech", "utils", "engine", "volume", "scoring"}
+    packages = {
+        *("speech", "utils", "formats", "shapes", "client", "engine", "volume", "scoring"),
+    }
     for path in files.values():
         assert len(path.parts) == 1 or path.parts[0] in packages
-        assert path.suffix in (".py", ".txt", ".flac"), path
+        assert path.suffix in (".py", ".txt", ".flac", ".html", ".css", ".js"), path
         assert path.name not in ("requirements-dev.txt", "requirements-local.txt")
 
 

@@ -153,7 +153,8 @@ def test_the_hubs_defaults_are_the_workers_own() -> None:
     attributes = {key: key.removeprefix("PARAKEET_") for key in inputs()}
     own = config_values({}, list(attributes.values()))
     for key, field in inputs().items():
-        assert (own[attributes[key]] or "") == field["default"], key
+        value = own[attributes[key]]
+        assert ("" if value is None else value) == field["default"], key
 
 
 def test_the_hubs_presets_reach_the_worker() -> None:

@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import ValidationError
 
 from speech.errors import RequestError
 from tests.envelope_schema import validator
 from tools import schema as tool
-from utils.request_table import FIELDS
+from utils.request_table import FIELDS, SOURCES
 from utils.validation import parse_request
 
 URL = "https://bucket.example.com/a.mp3?X-Amz-Signature=1"
@@ -73,6 +73,8 @@ GOOD: dict[str, tuple[Any, ...]] = {
 FLAGS = (True, False)
 NAMES = {name: field.name for field in FIELDS for name in (field.name, *field.aliases)}
 
+OPTION_NAMES = [name for name, field in NAMES.items() if field not in {f.name for f in SOURCES}]
+
 
 def good(name: str) -> tuple[Any, ...]:
     """Of a field, or of its alias."""
@@ -95,15 +97,17 @@ def accepted(request: object) -> bool:
 
 @st.composite
 def requests(draw: st.DrawFn) -> dict[str, Any]:
-    """A recording, usually, and some fields with values that are usually good."""
+    """A recording, and some fields; now and then another source, or an odd value."""
     sources = st.sampled_from(({"audio_url": URL}, {"s3_key": "a"}, {"audio_base64": "QUJD"}, {}))
-    chosen = draw(st.lists(st.sampled_from(list(NAMES)), max_size=4, unique=True))
-    request = dict(draw(sources))
-    for name in chosen:
-        request[name] = draw(st.sampled_from((*good(name), *good(name), *ODD)))
+    request: dict[str, Any] = dict(draw(sources))
+    fields = list(NAMES) if draw(st.integers(0, 4)) == 0 else OPTION_NAMES
+    for name in draw(st.lists(st.sampled_from(fields), max_size=3, unique=True)):
+        values = ODD if draw(st.integers(0, 7)) == 0 else good(name)
+        request[name] = draw(st.sampled_from(values))
     return request
 
 
+@settings(max_examples=300)
 @given(requests())
 def test_what_the_worker_accepts_is_valid(request: dict[str, Any]) -> None:
     if accepted(request):
@@ -113,7 +117,7 @@ def test_what_the_worker_accepts_is_valid(request: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_field_has_values_that_both_take(name: str) -> None:
     """So that the test above is not about nothing."""
-    sources = ({"audio_url": URL}, {"s3_key": "a"}, {})
+    sources: tuple[dict[str, Any], ...] = ({"audio_url": URL}, {"s3_key": "a"}, {})
     taken = [
         value
         for value in good(name)
@@ -129,6 +133,52 @@ def test_no_field_takes_just_anything(name: str) -> None:
     assert tool.schemas()["request"]["properties"][name]["description"]  # type: ignore[index]
 
 
+WRONG_BESIDE_A_SOURCE: tuple[dict[str, Any], ...] = (
+    {"diarise": True},
+    {"diarize": 1},
+    {"num_speakers": 0},
+    {"num_speakers": True},
+    {"num_speakers": "2"},
+    {"max_speakers": 51},
+    {"timestamps": "words"},
+    {"timestamps": True, "timestamp": True},
+    {"word_timestamps": "word"},
+    {"diarizer": "whisper"},
+    {"channels": ["mix"]},
+    {"language": "english"},
+    {"hotwords": []},
+    {"hotwords": ["a", 1]},
+    {"start": -1},
+    {"end": 0},
+    {"formats": ["doc"]},
+    {"transcription": "html"},
+    {"response_format": "verbose_json"},
+    {"include": "Text"},
+    {"exclude": ["a..b"]},
+    {"subtitles": {"max_line": 1}},
+    {"subtitles": {"max_lines": 1.5}},
+    {"subtitles": {"highlight_words": "yes"}},
+    {"speaker_names": {"SPEAKER_00": ""}},
+    {"speaker_names": {"SPEAKER_00": "a" * 101}},
+    {"output": {}},
+    {"output": {"url": URL, "s3_key": "a"}},
+    {"output": {"url": URL, "s3_bucket": "b"}},
+    {"output": {"key": "a"}},
+    {"webhook": {"secret": "a"}},
+    {"webhook": {"url": URL, "secret": ""}},
+    {"webhook": "a.b/c"},
+    {"stream": "yes"},
+    {"known_speakers": []},
+    {"known_speakers": [{"name": "Ada"}]},
+    {"known_speakers": [{"samples": [{"s3_key": "a"}]}]},
+    {"known_speakers": [{"name": "Ada", "voiceprint": [1], "samples": [{"s3_key": "a"}]}]},
+    {"known_speakers": [{"name": "Ada", "samples": [{"s3_key": "a", "audio_url": URL}]}]},
+    {"known_speakers": [{"name": "Ada", "voiceprint": ["1"]}]},
+    {"reference": {}},
+    {"reference": {"srt": "a"}},
+    {"reference": {"text": "a", "stm": "b"}},
+    {"reference": ""},
+)
 WRONG: tuple[Any, ...] = (
     None,
     [],
@@ -140,55 +190,7 @@ WRONG: tuple[Any, ...] = (
     {"audio_url": "https://user@a/b"},
     {"audio_url": URL, "s3_bucket": "b"},
     {"transcript": {}, "s3_key": "a"},
-    *(
-        {"s3_key": "a", **wrong}
-        for wrong in (
-            {"diarise": True},
-            {"diarize": 1},
-            {"num_speakers": 0},
-            {"num_speakers": True},
-            {"num_speakers": "2"},
-            {"max_speakers": 51},
-            {"timestamps": "words"},
-            {"timestamps": True, "timestamp": True},
-            {"word_timestamps": "word"},
-            {"diarizer": "whisper"},
-            {"channels": ["mix"]},
-            {"language": "english"},
-            {"hotwords": []},
-            {"hotwords": ["a", 1]},
-            {"start": -1},
-            {"end": 0},
-            {"formats": ["doc"]},
-            {"transcription": "html"},
-            {"response_format": "verbose_json"},
-            {"include": "Text"},
-            {"exclude": ["a..b"]},
-            {"subtitles": {"max_line": 1}},
-            {"subtitles": {"max_lines": 1.5}},
-            {"subtitles": {"highlight_words": "yes"}},
-            {"speaker_names": {"SPEAKER_00": ""}},
-            {"speaker_names": {"SPEAKER_00": "a" * 101}},
-            {"output": {}},
-            {"output": {"url": URL, "s3_key": "a"}},
-            {"output": {"url": URL, "s3_bucket": "b"}},
-            {"output": {"key": "a"}},
-            {"webhook": {"secret": "a"}},
-            {"webhook": {"url": URL, "secret": ""}},
-            {"webhook": "a.b/c"},
-            {"stream": "yes"},
-            {"known_speakers": []},
-            {"known_speakers": [{"name": "Ada"}]},
-            {"known_speakers": [{"samples": [{"s3_key": "a"}]}]},
-            {"known_speakers": [{"name": "Ada", "voiceprint": [1], "samples": [{"s3_key": "a"}]}]},
-            {"known_speakers": [{"name": "Ada", "samples": [{"s3_key": "a", "audio_url": URL}]}]},
-            {"known_speakers": [{"name": "Ada", "voiceprint": ["1"]}]},
-            {"reference": {}},
-            {"reference": {"srt": "a"}},
-            {"reference": {"text": "a", "stm": "b"}},
-            {"reference": ""},
-        )
-    ),
+    *({"s3_key": "a", **wrong} for wrong in WRONG_BESIDE_A_SOURCE),
 )
 
 

@@ -99,7 +99,8 @@ def test_a_damaged_secret_is_told_of() -> None:
 
 
 def test_a_webhook_that_nobody_takes_stands_in_the_answer() -> None:
-    answer: dict[str, object] = {"success": True, "warnings": []}
+    warnings: list[str] = []
+    answer: dict[str, object] = {"success": True, "warnings": warnings}
     asyncio.run(notices.tell_end(Webhook("http://127.0.0.1:9/x", None), "job-1", answer))
-    (warning,) = answer["warnings"]  # type: ignore[misc]
+    (warning,) = warnings
     assert "webhook" in warning

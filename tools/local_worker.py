@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -146,8 +145,3 @@ def last_words(log: Path) -> str:
     """The end of the worker's log."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     return "\n".join(lines[-15:]) or "the worker said nothing"
-
-
-def worker_python() -> Path:
-    """The interpreter of the local worker environment: the one that runs this."""
-    return Path(sys.executable)

@@ -1,4 +1,4 @@
-"""A result that is put where the request says: a presigned URL, or a bucket of the worker's own.
+"""A result that is put to a presigned URL.
 
 Of a URL, messages name the host alone: the path and the query of a presigned URL are a key.
 """
@@ -8,27 +8,25 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import io
+import math
 import ssl
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final
 
 import aiohttp
 from yarl import URL
 
 import config
-from speech.errors import DeliveryError, WorkerError
-from speech.request import S3Target, UrlTarget
+from speech.errors import DeliveryError
+from speech.request import UrlTarget
 from utils import addresses, download, http_session
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
 MAX_ATTEMPTS: Final = 4
-PART_BYTES: Final = 8 << 20
-"""Larger objects go to a bucket in parts."""
-_TRANSIENT: Final = (408, 425, 429)
+TRANSIENT: Final = (408, 425, 429)
+"""What may pass, beside 5xx."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +101,26 @@ def check_url(target: UrlTarget) -> None:
     Raises:
         RefusedAddressError: It is an address that is not public.
         RequestError: It is malformed.
+        DeliveryError: ``output_refused``: it says itself that it has expired.
     """
-    addresses.check_url(download.parse_url(target.url), config.ALLOWED_PRIVATE_HOSTS)
+    url = download.parse_url(target.url)
+    addresses.check_url(url, config.ALLOWED_PRIVATE_HOSTS)
+    expired_s = time.time() - (_expiry_s(url) or math.inf)
+    if expired_s > 0:
+        raise DeliveryError(
+            "output_refused",
+            f"output.url expired {expired_s:.0f} s ago; make a new presigned URL for PUT, that "
+            "outlasts the job.",
+        )
+
+
+def _expiry_s(url: URL) -> float | None:
+    """When a URL that was presigned by AWS Signature Version 4 expires, in seconds since 1970."""
+    try:
+        signed = datetime.strptime(url.query["X-Amz-Date"], "%Y%m%dT%H%M%S%z")
+        return signed.timestamp() + float(url.query["X-Amz-Expires"])
+    except (KeyError, ValueError):  # another way of signing
+        return None
 
 
 async def _put_once(session: aiohttp.ClientSession, url: URL, file: File) -> Stored:
@@ -133,109 +149,12 @@ async def _put_once(session: aiohttp.ClientSession, url: URL, file: File) -> Sto
 def _check_status(status: int, host: str | None) -> None:
     if 200 <= status < 300:
         return
-    if status >= 500 or status in _TRANSIENT:
+    if status >= 500 or status in TRANSIENT:
         raise DeliveryError("output_unreachable", f"{host} failed ({status}).", retryable=True)
     raise DeliveryError(
         "output_refused",
         f"{host} refuses the result ({status}): the URL has expired, or was not signed for a PUT "
         "with this content type.",
-    )
-
-
-async def put_s3(target: S3Target, file: File) -> Stored:
-    """Put a file into a bucket, in parts where it is large, and see that it has arrived whole.
-
-    Args:
-        target: The key and, perhaps, the bucket.
-        file: The file.
-
-    Raises:
-        WorkerError: ``s3_not_configured``, ``output_refused`` or ``output_unreachable``.
-    """
-    return await asyncio.to_thread(_put_s3, target, file)
-
-
-def _put_s3(target: S3Target, file: File) -> Stored:
-    """Runs in a thread; foreign errors become ours here."""
-    from boto3.exceptions import Boto3Error
-    from boto3.s3.transfer import TransferConfig
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from utils import s3
-
-    settings = s3.configured()
-    bucket = check_bucket(target)
-    try:
-        client: S3Client = s3.client(settings)
-        try:
-            client.upload_fileobj(
-                io.BytesIO(file.body),
-                bucket,
-                target.key,
-                ExtraArgs={"ContentType": file.content_type},
-                Config=TransferConfig(
-                    multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES
-                ),
-            )
-            there = client.head_object(Bucket=bucket, Key=target.key)
-            link = client.generate_presigned_url(
-                "get_object",
-                Params={"Bucket": bucket, "Key": target.key},
-                ExpiresIn=int(config.RESULT_LINK_S),
-            )
-        finally:
-            client.close()
-    except ClientError as error:
-        raise _refused(error, bucket) from error
-    except (Boto3Error, BotoCoreError, ValueError) as error:  # ValueError: a malformed endpoint
-        cause = error.__context__
-        if isinstance(cause, ClientError):
-            raise _refused(cause, bucket) from error
-        raise DeliveryError(
-            "output_unreachable",
-            f"The S3 server cannot be reached ({type(error).__name__}); check S3_ENDPOINT.",
-            retryable=True,
-        ) from error
-    if there["ContentLength"] != len(file.body):
-        raise DeliveryError(
-            "output_unreachable",
-            f"S3 holds {there['ContentLength']} bytes of the result's {len(file.body)}.",
-            retryable=True,
-        )
-    return Stored(len(file.body), there["ETag"].strip('"'), target.key, bucket, link)
-
-
-def check_bucket(target: S3Target) -> str:
-    """The bucket that is meant.
-
-    Raises:
-        WorkerError: ``s3_not_configured``.
-    """
-    if not config.S3_ACCESS_KEY or not config.S3_SECRET_KEY:
-        raise WorkerError(
-            "s3_not_configured",
-            "output.s3_key needs the worker's settings S3_ACCESS_KEY and S3_SECRET_KEY; set them "
-            "on the endpoint, or send a presigned URL as output.url.",
-        )
-    bucket = target.bucket or config.S3_BUCKET
-    if not bucket:
-        raise WorkerError(
-            "s3_not_configured",
-            "No bucket is known: send output.s3_bucket, or set S3_BUCKET on the endpoint.",
-        )
-    return bucket
-
-
-def _refused(error: Exception, bucket: str) -> DeliveryError:
-    response = getattr(error, "response", {})
-    code = response.get("Error", {}).get("Code", "unknown")
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if status >= 500 or status in _TRANSIENT:
-        return DeliveryError("output_unreachable", f"S3 failed ({code}).", retryable=True)
-    return DeliveryError(
-        "output_refused",
-        f"S3 refuses to take the result into the bucket {bucket} ({code}); check the bucket's name "
-        "and what the worker's credentials may write.",
     )
 
 

@@ -24,14 +24,13 @@ import config
 from speech.envelope import encode
 from speech.errors import DeliveryError, RequestError
 from speech.request import Webhook
-from utils import addresses, download, http_session
+from utils import addresses, download, http_session, upload
 
 Event = Literal["job.completed", "job.failed", "job.progress"]
 
 MAX_ATTEMPTS: Final = 4
 TIMEOUT_S: Final = 15.0
 """For one attempt."""
-_TRANSIENT: Final = (408, 425, 429)
 _PREFIX: Final = "whsec_"
 
 
@@ -106,7 +105,7 @@ async def _post(
         raise DeliveryError(
             "output_unreachable", f"{url.host} could not be reached.", retryable=True
         ) from error
-    if status >= 500 or status in _TRANSIENT:
+    if status >= 500 or status in upload.TRANSIENT:
         raise DeliveryError("output_unreachable", f"{url.host} failed ({status}).", retryable=True)
     if not 200 <= status < 300:
         raise DeliveryError("output_refused", f"{url.host} refused the call ({status}).")

@@ -141,7 +141,8 @@ function restoreNames() {
 }
 
 function tidyName(name, speaker) {
-  return name.replace(/[\u0000-\u001f\u007f\u0085\u2028\u2029\ue000\ue001]+/g, " ").trim() || raw.speakers[speaker];
+  const oneLine = name.replace(/[\u0000-\u001f\u007f-\u009f\s]+/g, " ").replace(/[\ue000\ue001]/g, "");
+  return oneLine.trim() || raw.speakers[speaker];
 }
 
 function rename(speaker, name) {

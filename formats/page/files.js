@@ -1,8 +1,9 @@
 // Files to download, written with the names as they are now.
 
 const MARK = /\ue000(\d+)\ue001/g;
+const JOINER = "\u2060";
 const KINDS = {
-  srt: { label: "Subtitles (SRT)", type: "application/x-subrip", write: (text) => withNames(text, plainName) },
+  srt: { label: "Subtitles (SRT)", type: "application/x-subrip", write: (text) => withNames(text, srtName) },
   vtt: { label: "Subtitles (WebVTT)", type: "text/vtt", write: (text) => withNames(text, vttName) },
   txt: { label: "Text", type: "text/plain", write: (text) => withNames(text, plainName) },
   md: { label: "Markdown", type: "text/markdown", write: (text) => withNames(text, markdownName) },
@@ -13,16 +14,27 @@ function withNames(text, escape) {
   return text.replace(MARK, (whole, speaker) => (speaker in names ? escape(names[speaker]) : whole));
 }
 
+// What each format needs is as the worker writes it: formats/subtitles.py, texts.py and tables.py.
 function plainName(name) {
   return name;
 }
 
+function srtName(name) {
+  return name
+    .replaceAll("\\", `\\${JOINER}`)
+    .replaceAll("-->", `--${JOINER}>`)
+    .replace(/<(?=[A-Za-z/!?])/g, `<${JOINER}`)
+    .replaceAll("{", "\uff5b")
+    .replaceAll("}", "\uff5d");
+}
+
 function vttName(name) {
-  return name.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  const escaped = name.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return escaped.replaceAll("\\", `\\${JOINER}`);
 }
 
 function markdownName(name) {
-  return name.replace(/[\\`*_{}[\]<>()#+\-!|~&]/g, "\\$&");
+  return name.replace(/[\\`*_[\]<>&|~#$]/g, "\\$&");
 }
 
 // Fields are read and written anew: a name may need quotes where its mark did not.
@@ -37,8 +49,10 @@ function withNamesInTable(text) {
 
 function withNamesInField(field) {
   const bare = field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field;
-  const named = withNames(bare, plainName);
+  let named = withNames(bare, plainName);
   if (named === bare) return field;
+  // A spreadsheet would take it for a formula.
+  if (/^[=+\-@]/.test(named)) named = `'${named}`;
   return /[",\r\n]/.test(named) || field.startsWith('"') ? `"${named.replaceAll('"', '""')}"` : named;
 }
 
@@ -70,7 +84,7 @@ function resultAsJson() {
   }
   const text = raw.text ?? segments.map(({ from, to }) => textOf(from, to)).join(" ");
   const whole = { ...raw.rest, text, timestamps, speakers: speakersByName() };
-  if (raw.turns.length) whole.turns = turns.map(({ speaker, start, end }) => ({ ...of(speaker), start, end }));
+  whole.turns = raw.turns.map(([speaker, start, end]) => ({ ...of(speaker), start: start / 1000, end: end / 1000 }));
   return JSON.stringify(whole, null, 2);
 }
 

@@ -5,6 +5,8 @@ const track = byId("track");
 const canvas = byId("canvas");
 const STEP_S = 5;
 const MOST_ROWS_NAMED = 6;
+// The upper edge, where matches of a search are marked.
+const HIT_PX = 5;
 let position = 0;
 let total = 0;
 let ownFile = null;
@@ -40,10 +42,10 @@ function soundMissing() {
   const reason = ownFile
     ? "This file cannot be played here."
     : raw.audio
-      ? "The sound could not be loaded: links to recordings expire."
-      : "The recording is not in this page. It stays on this computer when you choose it.";
+      ? "The sound could not be loaded: links expire."
+      : "The sound is not in this page.";
   byId("why").textContent = reason;
-  byId("choose").textContent = ownFile ? "Choose another…" : "Choose the recording…";
+  byId("choose").textContent = ownFile ? "Choose another…" : "Choose the file…";
   byId("missing").hidden = false;
   showPlaying();
 }
@@ -138,7 +140,7 @@ function renderRows() {
   );
   const rows = rowsShown();
   const height = rows <= MOST_ROWS_NAMED ? Math.max(16 * rows, 24) : Math.min(8 * rows, 112);
-  track.parentElement.style.setProperty("--height", `${height}px`);
+  track.parentElement.style.setProperty("--height", `${height + HIT_PX}px`);
 }
 
 function setTotal(time) {
@@ -155,20 +157,20 @@ function drawTimeline() {
   const context = canvas.getContext("2d");
   context.scale(scale, scale);
   const style = getComputedStyle(document.documentElement);
-  const row = height / rowsShown();
-  const bar = Math.max(2, Math.min(row - 3, 12));
+  const row = (height - HIT_PX) / rowsShown();
+  const bar = Math.max(2, Math.min(row - 4, 12));
   for (const { speaker, start, end } of turns) {
     const property = speaker < 0 ? "--nobody" : `--speaker-${speaker % COLOURS}`;
     context.fillStyle = style.getPropertyValue(property);
     const left = (start / total) * width;
-    const top = Math.max(0, speaker) * row + (row - bar) / 2;
+    const top = HIT_PX + Math.max(0, speaker) * row + (row - bar) / 2;
     const length = Math.max(1, ((end - start) / total) * width);
     context.beginPath();
     context.roundRect(left, top, length, bar, Math.min(2.5, length / 2));
     context.fill();
   }
   context.fillStyle = style.getPropertyValue("--found");
-  for (const unit of hitStarts()) context.fillRect((units[unit].start / total) * width - 1, 0, 2, height);
+  for (const unit of hitStarts()) context.fillRect((units[unit].start / total) * width - 1, 0, 2, HIT_PX);
 }
 
 function timeAt(event) {
@@ -179,7 +181,8 @@ function timeAt(event) {
 function showHover(event) {
   const hover = byId("hover");
   const time = timeAt(event);
-  const row = Math.floor(((event.clientY - track.getBoundingClientRect().top) / track.clientHeight) * rowsShown());
+  const down = event.clientY - track.getBoundingClientRect().top - HIT_PX;
+  const row = Math.floor((down / (track.clientHeight - HIT_PX)) * rowsShown());
   const near = turns.filter((turn) => turn.start <= time && time < turn.end && turn.speaker >= 0);
   const turn = near.find(({ speaker }) => speaker === row) ?? near[0];
   hover.textContent = turn ? `${clock(time)} ${names[turn.speaker]}` : clock(time);
