@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import (
+    arithmetic,
     decoding,
     estimates,
     formats,
@@ -53,6 +54,7 @@ SUITES: Final = {
     "lengths": (lengths.rows,),
     "labelling": (labelling.rows,),
     "trust": (trust.rows,),
+    "arithmetic": (arithmetic.rows,),
     "formats": (formats.rows,),
     "page": (page.rows,),
     "estimates": (estimates.rows,),
