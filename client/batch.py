@@ -21,6 +21,9 @@ from speech.types import Report
 FOR_ENDPOINTS: Final = ("output", "webhook", "stream")
 """Fields of the request that mean nothing on this machine."""
 
+_ENGINE: Final = ("engine_", "bootstrap_")
+"""How the codes begin of what the engine's log tells more about."""
+
 
 class Place(Protocol):
     """Where recordings are heard."""
@@ -52,7 +55,7 @@ async def transcribe_all(plan: Plan, console: Console) -> int:
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    failed = 0
+    failed, engine_failed = 0, False
     async with _place(plan) as place:
         for item in plan.items:
             try:
@@ -60,6 +63,9 @@ async def transcribe_all(plan: Plan, console: Console) -> int:
             except (WorkerError, TranscriptionError) as error:
                 console.error(item.about, error.code, error.message)
                 failed += 1
+                engine_failed |= error.code.startswith(_ENGINE)
+    if engine_failed and plan.log is None and plan.endpoint is None:
+        console.say("--log FILE keeps what the engine says")
     return failed
 
 

@@ -34,6 +34,10 @@ def shown(about: str, stream: TextIO) -> Iterator[Report]:
         yield _Line(bar).report
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
 class _Line:
     """What the bar shows. It never falls, but begins anew when the upload is done."""
 
@@ -57,5 +61,5 @@ class _Line:
                 completed=reached,
                 stage=escape(stage + detail),
                 percent=f"{100 * reached:3.0f} %",
-                remaining="" if left_s is None else f"about {left_s:.0f} s left",
+                remaining="" if left_s is None else f"about {_duration(left_s)} left",
             )

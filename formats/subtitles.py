@@ -52,7 +52,7 @@ def srt(cues: Sequence[Cue], rules: SubtitleRules) -> str:
         if cue.named and cue.speaker is not None:
             lines[0] = f"{_srt_text(shown_name(cue.speaker, allowed))}: {lines[0]}".rstrip()
         events.append(_event(cue, "\n".join(lines)))
-    return _written(SubripFormat, events, "srt")
+    return _written(_Subrip, events, "srt")
 
 
 def vtt(cues: Sequence[Cue], rules: SubtitleRules) -> str:
@@ -67,7 +67,7 @@ def vtt(cues: Sequence[Cue], rules: SubtitleRules) -> str:
         )
         lines = list(_lit(cue)) if rules.highlight_words else map(_vtt_line, cue.lines)
         events.append(_event(cue, voice + "\n".join(line for line in lines if line)))
-    return _written(WebVTTFormat, events, "vtt")
+    return _written(_WebVTT, events, "vtt")
 
 
 def ass(cues: Sequence[Cue], rules: SubtitleRules, recording: Recording) -> str:
@@ -92,7 +92,7 @@ def ass(cues: Sequence[Cue], rules: SubtitleRules, recording: Recording) -> str:
             event.name = clean.name(cue.speaker).replace(",", ";")
         subs.events.append(event)
     file = io.StringIO()
-    _LongSubstation.to_file(subs, file, "ass", header_notice="")
+    _Substation.to_file(subs, file, "ass", header_notice="")
     return file.getvalue()
 
 
@@ -118,14 +118,30 @@ def lrc(segments: Sequence[Segment], recording: Recording) -> str:
     return "\n".join(lines) + "\n"
 
 
-class _LongSubstation(SubstationFormat):
-    """Without the end after ten hours, where pysubs2's times stand still."""
+class _Subrip(SubripFormat):
+    @staticmethod
+    def ms_to_timestamp(ms: int) -> str:
+        return f"{_clock(ms)},{ms % 1000:03d}"
 
+
+class _WebVTT(WebVTTFormat):
+    @staticmethod
+    def ms_to_timestamp(ms: int) -> str:
+        return f"{_clock(ms)}.{ms % 1000:03d}"
+
+
+class _Substation(SubstationFormat):
     @staticmethod
     def ms_to_timestamp(requested_ms: int) -> str:
-        """Hours are as many digits as they need; libass and ffmpeg read them."""
-        seconds, ms = divmod(max(0, requested_ms), 1000)
-        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{ms // 10:02d}"
+        # The format has one digit of hours; after ten it cannot but have two.
+        clock = _clock(requested_ms).removeprefix("0")
+        return f"{clock}.{requested_ms % 1000 // 10:02d}"
+
+
+def _clock(ms: int) -> str:
+    """Hours, minutes and seconds. pysubs2's stand still after ten hours in ass, and are slow."""
+    seconds = ms // 1000
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 def _written(kind: type[FormatBase], events: list[pysubs2.SSAEvent], name: str) -> str:
@@ -155,6 +171,8 @@ def _srt_text(text: str) -> str:
 
 
 def _vtt_text(text: str) -> str:
+    if text.isalnum():
+        return text
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace("\\", "\\" + _JOINER)
 
@@ -175,9 +193,9 @@ def _lit(cue: Cue) -> Iterator[str]:
         for text, start_cs in line:
             if latest < start_cs < cue.end_cs:
                 latest = start_cs
-                parts.append(f"<{WebVTTFormat.ms_to_timestamp(start_cs * 10)}>")
-            word = text.rstrip(" ")
-            parts.append(f"<c>{_vtt_text(word)}</c>{text[len(word) :]}")
+                parts.append(f"<{_WebVTT.ms_to_timestamp(start_cs * 10)}>")
+            # The space after the word is none of it.
+            parts.append(f"<c>{_vtt_text(text)}</c>".replace(" </c>", "</c> "))
         yield "".join(parts)
 
 

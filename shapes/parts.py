@@ -91,13 +91,14 @@ def _share(
     By number, which is exact for segments that were made of these words. Where the numbers differ,
     as in an earlier result that somebody has edited, by time.
     """
-    sizes = [len(segment.text.split()) for segment in segments]
+    lengths = [len(segment.text.split()) for segment in segments]
+    spoken = [len(word.text.split()) or 1 for word in own]
     begin = 0
-    if sum(sizes) == sum(len(word.text.split()) for word in own):
-        for size in sizes:
+    if sum(lengths) == sum(spoken):
+        for length in lengths:
             end, held = begin, 0
-            while held < size:
-                held += len(own[end].text.split())
+            while held < length and end < len(own):
+                held += spoken[end]
                 end += 1
             yield own[begin:end]
             begin = end

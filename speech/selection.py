@@ -151,7 +151,7 @@ def _paths(tree: Tree, above: str) -> Iterator[str]:
 def _tree(paths: Iterable[str]) -> Tree:
     """The paths as a tree; what is below a path that is there already adds nothing."""
     tree: Tree = {}
-    for path in sorted(paths, key=lambda path: path.count(".")):
+    for path in sorted(paths, key=len):
         branch = tree
         for name in path.split("."):
             if name in branch and not branch[name]:

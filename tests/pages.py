@@ -46,7 +46,8 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+            # One process less to begin; there is no graphics card that it could talk to.
+            args=["--no-sandbox", "--disable-gpu", "--in-process-gpu"],
         )
         yield browser
         browser.close()

@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 import pytest
 
 import config
+from client.chunks import Assembly
 from client.endpoint import Client
 from client.errors import TranscriptionError
 from client.transcript import Segment
+from speech import chunks
 from speech.types import Progress
 from tests import worker_process
 from tests.control_plane import ENDPOINT_ID
@@ -253,7 +255,7 @@ def chunks_of(answer: dict[str, Any], parts: int) -> list[dict[str, Any]]:
     pieces = [text[start : start + size] for start in range(0, len(text), size)]
     return [
         {"type": "result_part", "part": number, "parts": len(pieces), "text": piece}
-        for number, piece in enumerate(pieces)
+        for number, piece in enumerate(pieces, 1)
     ]
 
 
@@ -265,13 +267,13 @@ def test_segments_come_as_they_are_heard_and_the_result_last(
     first_seen = threading.Event()
 
     def script(job: Job) -> None:
-        chunks = [{"type": "segment", **one} for one in ANSWER["timestamps"]["segment"]]
-        job.stream(chunks[0])
+        segments = [{"type": "segment", **one} for one in ANSWER["timestamps"]["segment"]]
+        job.stream(segments[0])
         assert first_seen.wait(30), "the first segment is to be told before the job ends"
-        chunks[1:] = [*chunks[1:], *chunks_of(ANSWER, parts)]
-        for chunk in chunks[1:]:
+        rest = [*segments[1:], *chunks_of(ANSWER, parts)]
+        for chunk in rest:
             job.stream(chunk)
-        job.done(chunks if aggregate else [])
+        job.done([segments[0], *rest] if aggregate else [])
 
     heard: list[Segment] = []
 
@@ -295,6 +297,18 @@ def test_who_does_not_listen_to_the_stream_gets_the_result_too(
     assert client.transcribe("https://host.example/a.mp3").raw == ANSWER
     worker.script = lambda job: job.done([ANSWER])
     assert client.transcribe("https://host.example/a.mp3").raw == ANSWER
+
+
+@pytest.mark.parametrize("filler", ["", 'ä"\\\u2028' * 400_000], ids=["whole", "parts"])
+def test_what_the_worker_streams_is_put_together(filler: str) -> None:
+    answer = {**ANSWER, "text": ANSWER["text"] + filler}
+    streamed = list(chunks.of_answer(answer))
+    assert (len(streamed) > 1) == bool(filler)
+    assembly = Assembly()
+    for chunk in streamed[::-1]:
+        assert assembly.result() is None
+        assert assembly.add(chunk) is None
+    assert assembly.result() == answer
 
 
 def test_a_job_that_takes_too_long_is_cancelled(

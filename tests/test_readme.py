@@ -34,6 +34,6 @@ def test_every_file_named_exists() -> None:
     named = re.findall(
         r"`((?:docs|training|tests|demo|tools|speech|utils)/[\w./-]*|[a-z]+\.py)`", text
     )
-    made = {"demo/out/result.json"}
+    made = {f"demo/out/result.{kind}" for kind in ("json", "srt", "html")}
     missing = {name for name in named if not (ROOT / name).exists()} - made
     assert missing == set()

@@ -126,6 +126,7 @@ def test_times_run_forward_and_warnings_are_told(name: Shape, result: Result) ->
 @given(result=results())
 def test_what_is_thinned_or_not_asked_for_is_empty(name: Shape, result: Result) -> None:
     asked = replace(result, timestamps=("segment",))
+    assert '"words": [{' not in json.dumps(shaped(asked, name))
     assert list(words(name, shaped(asked, name))) == []
     untimed = shaped(replace(result, timestamps=()), name)
     assert [item for items in intervals(name, untimed) for item in items] == []

@@ -225,16 +225,3 @@ def test_the_28th_stranger() -> None:
 def test_an_id_without_a_uuid_always_gives_the_same_one(job: str) -> None:
     ids = {shape(RESULT, "deepgram", name)["metadata"]["request_id"] for name in (job, job, "b")}  # type: ignore[index]
     assert len(ids) == 2
-
-
-def test_words_of_an_edited_result_stay_with_their_time() -> None:
-    """The texts no longer have as many words as there are: somebody has mended them."""
-    mended = replace(RESULT.segments[1], text="Hi there, hello.")
-    result = replace(RESULT, segments=(RESULT.segments[0], mended, *RESULT.segments[2:]))
-    segments = shaped("whisperx", result)["segments"]
-    assert [[w["word"] for w in each["words"]] for each in segments] == [
-        ["Hello,", "Ada!"],
-        ["Hi."],
-        ["How", "are", "you?"],
-        ["Fine."],
-    ]

@@ -116,6 +116,7 @@ function lightBlock(index) {
   sections[litBlock]?.classList.remove("current");
   sections[index].classList.add("current");
   litBlock = index;
+  offerToFollow();
   byId("speaking").textContent = names[blocks[index].speaker] ?? "";
   byId("speaking").style.setProperty("--speaker", colour(blocks[index].speaker));
 }
@@ -144,10 +145,14 @@ function settle(element, high, low) {
   if (top < high || bottom > low) scrollBy({ top: top - high - (low - high) / 3, behavior: "instant" });
 }
 
+function offerToFollow() {
+  byId("follow").hidden = following || litBlock < 0 || !position;
+}
+
 function setFollowing(wanted) {
   following = wanted;
-  byId("follow").hidden = following || !lit.length;
-  if (following && lit.length) bringIntoView(spanOf(lit[0]));
+  offerToFollow();
+  if (following && litBlock >= 0) bringIntoView(lit.length ? spans[lit[0]] : sections[litBlock]);
 }
 
 // ---------------------------------------------------------------- names
