@@ -37,10 +37,10 @@ PAINTED: Final = """() => new Promise((done) => {
     }).observe({ type: "largest-contentful-paint", buffered: true });
 })"""
 SCROLL: Final = """([frames, step]) => new Promise((done) => {
-    const begin = performance.now();
-    let [last, worst, count] = [begin, 0, 0];
+    let [begin, last, worst, count] = [0, 0, 0, 0];
     const next = (now) => {
         if (count) worst = Math.max(worst, now - last);
+        else begin = now;
         last = now;
         scrollBy({ top: step, behavior: "instant" });
         if (count++ < frames) requestAnimationFrame(next);

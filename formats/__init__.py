@@ -1,1 +1,1 @@
-"""A result as a file: subtitles, texts, tables, annotations, a page. Pure, but for the page's own templates."""
+"""A result as a file. Pure, but for the page's own templates."""

@@ -82,7 +82,7 @@ def runs_of(result: Result, limits: Limits) -> list[Run]:
 
 
 def shown_name(speaker: str, limits: Limits) -> str:
-    """A speaker's name as it stands before a line: with its colon, half a line at most."""
+    """A speaker's name as it stands before a line: with colon and space, half of it at most."""
     half = min(limits.line_chars, limits.cue_chars) // 2
     return clean.shortened(clean.name(speaker), half - _PREFIX_CHARS)
 

@@ -5,8 +5,9 @@ What holds always, whatever was said:
 - Every word is shown once. Each speaker's words keep their order, and subtitles are in the order
   in which their first words are spoken.
 - A subtitle has one speaker, and at most ``max_lines`` lines of at most ``max_line_chars``
-  characters, the speaker's name before the first one included. A word that is wider than a line is
-  broken at the line's end. A name takes half a line at most.
+  characters, the speaker's name before the first one included. A word that is wider than a line,
+  or than what a name leaves of the only one, is broken at its end. A name takes half a line at
+  most.
 - It is shown for ``min_duration_s`` at least and ``max_duration_s`` at most, and ``min_gap_s``
   after the one before it.
 
@@ -38,8 +39,8 @@ from speech.subtitle_rules import HUNDREDTHS, Limits, limits
 from speech.types import Result
 
 MAX_LATE_CS: Final = 150
-"""How late a subtitle may come for the sake of another that is spoken at the same time. The BBC's
-guidelines bear as much."""
+"""How late a subtitle may come for the sake of another that is spoken at the same time. By as much
+the BBC's guidelines (5.2) let subtitles and speech be apart, though at their other ends."""
 _FUZZ: Final = 1e-6
 
 Piece = tuple[str, int]

@@ -146,18 +146,15 @@ class Measured:
             found.append(first)
         return found
 
-    def reach(self, first: int, limits: Limits, room: int) -> int:
-        """One past the last piece that a subtitle holds if it begins with the first.
+    def stops(self, chars: int) -> list[int]:
+        """For each piece, and the end, one past the last that fits into a line beginning with it.
 
-        Args:
-            first: The piece.
-            limits: What it holds.
-            room: What a name takes of it.
+        The piece itself where none does.
         """
-        stop, count, chars = first, len(self.ends), limits.line_chars - room
-        for _ in range(limits.lines):
-            if stop == count:
-                break
-            stop = self.fitting(stop, chars)
-            chars = limits.line_chars
-        return min(stop, self.fitting(first, limits.cue_chars - room))
+        found, stop, count = [], 0, len(self.ends)
+        for first, begin in enumerate(self.begins[:count]):
+            stop = max(stop, first)
+            while stop < count and self.ends[stop] - begin <= chars:
+                stop += 1
+            found.append(stop)
+        return [*found, count]

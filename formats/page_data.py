@@ -139,6 +139,7 @@ def pack_rest(result: Result) -> envelope.Envelope:
         words=(),
         segments=(),
         chars=(),
+        turns=(),
         speakers=tuple(replace(speaker, voiceprint=None) for speaker in result.speakers),
     )
     return {key: value for key, value in envelope.success(bare).items() if key not in LEFT_OUT}

@@ -7,6 +7,7 @@ hold in every format alike.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,15 @@ from speech.request import SubtitleRules
 HUNDREDTHS: Final = 100
 LEAST_CHARS: Final = 12
 """Room for a word and who says it. Nothing narrower is a subtitle."""
+BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
+    "max_line_chars": (LEAST_CHARS, 100),
+    "max_lines": (1, 4),
+    "max_chars_per_s": (1, 100),
+    "min_duration_s": (0, 60),
+    "max_duration_s": (0.1, 60),
+    "min_gap_s": (0, 10),
+}
+"""Of each rule that is a number. How long it takes to cut grows with what a subtitle may hold."""
 _FUZZ: Final = 1e-6
 """1.1 s are 110 hundredths, whatever floats make of it."""
 
@@ -53,27 +63,20 @@ def limits(rules: SubtitleRules) -> Limits:
 
 
 def contradiction(rules: SubtitleRules) -> str | None:
-    """What makes it impossible to keep the rules, in one sentence; None where nothing does."""
-    numbers = (
-        ("max_line_chars", rules.max_line_chars, LEAST_CHARS),
-        ("max_lines", rules.max_lines, 1),
-        ("max_chars_per_s", rules.max_chars_per_s, 0),
-        ("min_duration_s", rules.min_duration_s, 0),
-        ("max_duration_s", rules.max_duration_s, 0),
-        ("min_gap_s", rules.min_gap_s, 0),
-    )
-    for name, value, least in numbers:
-        if not math.isfinite(value) or value < least:
-            return f"{name} must be a number of {least} or more; {value:g} came."
+    """Why the rules cannot be kept, as the end of a sentence; None where they can be."""
+    for name, (least, most) in BOUNDS.items():
+        value = getattr(rules, name)
+        if not least <= value <= most:  # as NaN is not, either
+            return f"{name} must be between {least:g} and {most:g}; {value:g} came."
     found = limits(rules)
     if found.min_cs > found.max_cs:
         return (
-            f"min_duration_s ({rules.min_duration_s:g}) is more than max_duration_s "
-            f"({rules.max_duration_s:g})."
+            f"no hundredth of a second lies between min_duration_s ({rules.min_duration_s:g}) and "
+            f"max_duration_s ({rules.max_duration_s:g})."
         )
     if found.cue_chars < LEAST_CHARS:
         return (
-            f"At {rules.max_chars_per_s:g} characters a second (max_chars_per_s) nobody reads "
+            f"at {rules.max_chars_per_s:g} characters a second (max_chars_per_s) nobody reads "
             f"{LEAST_CHARS} characters in {rules.max_duration_s:g} s (max_duration_s)."
         )
     return None

@@ -26,9 +26,14 @@ PHONE = {"width": 360, "height": 720}
 NEEDS_CHROMIUM = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt: chromium)")
 
 
+def tone(folder: Path, seconds: float) -> Path:
+    """A sound of so many seconds, at the lowest rate that browsers play."""
+    return write_wav(folder / "tone.wav", seconds, rate_hz=3000)
+
+
 def tone_uri(folder: Path, seconds: float) -> str:
     """A sound of so many seconds, as a request gives it to a page."""
-    sound = write_wav(folder / "tone.wav", seconds, rate_hz=8000).read_bytes()
+    sound = tone(folder, seconds).read_bytes()
     return "data:audio/wav;base64," + base64.b64encode(sound).decode()
 
 
@@ -124,11 +129,11 @@ def opened(
 
 @contextmanager
 def opened_html(browser: Browser, html: str, **context: Any) -> Iterator[Opened]:
-    """The same of a page that is written already."""
+    """The same of a page that is written already. Nothing glides, unless ``context`` says so."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "page.html"
         path.write_text(html, encoding="utf-8")
-        with browser.new_context(**context) as made:
+        with browser.new_context(**{"reduced_motion": "reduce", **context}) as made:
             this = Opened(made.new_page(), path)
             watch(this)
             this.page.goto(path.as_uri())

@@ -154,7 +154,7 @@ def rules(seed: int) -> SubtitleRules:
     least_s = rng.choice((0.0, 0.4, 1.0, 1.1, 2.0))
     return SubtitleRules(
         max_line_chars=rng.choice((12, 16, 37, 42, 80)),
-        max_lines=rng.choice((1, 2, 2, 3, 5)),
+        max_lines=rng.choice((1, 2, 2, 3, 4)),
         max_chars_per_s=rng.choice((9.0, 15.0, 17.0, 21.5)),
         min_duration_s=least_s,
         max_duration_s=least_s + rng.choice((2.0, 3.3, 7.0)),

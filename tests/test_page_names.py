@@ -58,7 +58,7 @@ def renamed(shown: Result, new: Mapping[str, str]) -> Result:
     )
 
 
-def test_a_new_name_stands_everywhere(browser: Browser) -> None:
+def test_a_new_name_stands_everywhere_and_stays(browser: Browser) -> None:
     with opened(browser, SHOWN) as this:
         old = this.page.locator("#transcript button.name", has_text="SPEAKER_01")
         several = old.count()
@@ -72,6 +72,10 @@ def test_a_new_name_stands_everywhere(browser: Browser) -> None:
         )
         expect(this.page.locator("#speakers")).to_contain_text("Grace")
         expect(this.page.locator("#rows")).to_contain_text("Grace")
+        this.page.reload()  # names outlive the page
+        expect(this.page.locator("#transcript button.name", has_text="Grace")).to_have_count(
+            several
+        )
 
 
 def test_escape_keeps_the_old_name_and_nothing_is_the_first_one(browser: Browser) -> None:
@@ -84,13 +88,6 @@ def test_escape_keeps_the_old_name_and_nothing_is_the_first_one(browser: Browser
         this.rename("SPEAKER_00", "Grace")
         this.rename("Grace", "  ")
         expect(head.nth(0)).to_have_text("SPEAKER_00")
-
-
-def test_names_outlive_the_page(browser: Browser) -> None:
-    with opened(browser, SHOWN) as this:
-        this.rename("SPEAKER_00", "Grace")
-        this.page.reload()
-        expect(this.page.locator("#speakers button.name").nth(0)).to_have_text("Grace")
 
 
 def test_names_work_where_nothing_can_be_kept(browser: Browser) -> None:
@@ -192,20 +189,15 @@ def test_two_speakers_of_one_name_are_one(browser: Browser) -> None:
 
 
 def test_a_table_keeps_what_is_no_name(browser: Browser) -> None:
-    """Quotes, line breaks and empty fields come through as they are."""
+    """Quotes, line breaks and empty fields come through as they are; no other file is offered."""
     table = '\ufeffa,b,c\r\n"x ""y"", z",\ue0000\ue001,\r\n,"line\r\nbreak \ue0000\ue001",1"2\r\n'
     with opened(browser, SHOWN, Recording(), {"csv": table}) as this:
         this.rename("SPEAKER_00", 'A, "B"')
+        labels = this.page.locator("#downloads button").all_text_contents()
         found = this.download("CSV")
+    assert labels == ["Table (CSV)", "Everything (JSON)"]
     assert list(csv.reader(io.StringIO(found, newline=""))) == [
         ["\ufeffa", "b", "c"],
         ['x "y", z', 'A, "B"', ""],
         ["", 'line\r\nbreak A, "B"', '1"2'],
     ]
-
-
-def test_only_written_files_are_offered(browser: Browser) -> None:
-    with opened(browser, SHOWN, Recording(), {"srt": FILES["srt"]}) as this:
-        this.page.click("#download")
-        labels = this.page.locator("#downloads button").all_inner_texts()
-    assert labels == ["Subtitles (SRT)", "Everything (JSON)"]

@@ -12,8 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from speech.types import LabelledWord, Recording, Result
 from tests import page_results
-from tests.media import write_wav
-from tests.pages import NEEDS_CHROMIUM, Opened, chromium, opened, tone_uri, until
+from tests.pages import NEEDS_CHROMIUM, Opened, chromium, opened, tone, tone_uri, until
 
 pytestmark = NEEDS_CHROMIUM
 SHOWN = page_results.meeting(150)
@@ -33,7 +32,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def playing(browser: Browser, sound: str) -> Iterator[Opened]:
-    with opened(browser, SHOWN, Recording(audio_src=sound)) as this:
+    recording = Recording(audio_src=sound)
+    with opened(browser, SHOWN, recording, reduced_motion="no-preference") as this:
         until_ready(this.page)
         yield this
 
@@ -72,7 +72,7 @@ def test_the_light_goes_from_word_to_word(playing: Opened) -> None:
         """() => {
             window.seen = [];
             const look = (changes) => changes.forEach(({ target }) => {
-                if (target.matches(".w.now")) seen.push(target.textContent);
+                if (target.matches(".w.now")) seen.push(target.unit);
             });
             new MutationObserver(look).observe(
                 document.getElementById("transcript"), { subtree: true, attributeFilter: ["class"] }
@@ -81,13 +81,14 @@ def test_the_light_goes_from_word_to_word(playing: Opened) -> None:
     )
     playing.word(3).click()
     until(playing.page, "window.seen.length >= 4")
-    seen = playing.page.evaluate("window.seen.slice(0, 4)")
-    assert seen == [word.text for word in SHOWN.words[3:7]]
+    seen = playing.page.evaluate("window.seen")
+    assert seen[0] == 3
+    assert seen == sorted(set(seen))  # a busy machine may be late for one, and never goes back
 
 
 def test_the_word_being_spoken_is_lit_wherever_one_looks(playing: Opened) -> None:
     rng = random.Random(5)
-    for word in rng.sample(SHOWN.words, 12):
+    for word in rng.sample(SHOWN.words, 6):
         pause_at(playing, (word.start_s + word.end_s) / 2)
         assert playing.lit() == [word.text]
         lit = playing.lit_word().evaluate("word => word.unit")
@@ -157,10 +158,12 @@ def test_the_timeline_has_a_row_for_each_speaker(playing: Opened) -> None:
     assert painted == [[ids.index(turn.speaker)] for turn in SHOWN.turns]
 
 
-def test_time_stamps_play_from_there(playing: Opened) -> None:
+def test_time_stamps_play_from_there_at_any_speed(playing: Opened) -> None:
     playing.page.locator(".stamp").nth(1).click()
     playing.wait_until_lit(SHOWN.words[place_of_turn(1)].text)
     assert playing.now_s() >= SHOWN.words[place_of_turn(1)].start_s
+    playing.page.select_option("#speed", "1.5")
+    assert playing.page.locator("#sound").evaluate("sound => sound.playbackRate") == 1.5
 
 
 def place_of_turn(number: int) -> int:
@@ -173,11 +176,6 @@ def place_of_turn(number: int) -> int:
     return starts[number]
 
 
-def test_the_speed_can_be_changed(playing: Opened) -> None:
-    playing.page.select_option("#speed", "1.5")
-    assert playing.page.locator("#sound").evaluate("sound => sound.playbackRate") == 1.5
-
-
 def test_without_sound_one_chooses_the_file(browser: Browser, tmp_path: Path) -> None:
     with opened(browser, SHOWN) as this:
         expect(this.page.locator("#choose")).to_be_visible()
@@ -185,14 +183,14 @@ def test_without_sound_one_chooses_the_file(browser: Browser, tmp_path: Path) ->
         assert this.lit() == [SHOWN.words[20].text]
         with this.page.expect_file_chooser() as chooser:
             this.page.click("#choose")
-        chooser.value.set_files(write_wav(tmp_path / "own.wav", SHOWN.duration_s, rate_hz=8000))
+        chooser.value.set_files(tone(tmp_path, 30.0))
         expect(this.page.locator("#missing")).to_be_hidden()
         until(this.page, "!document.getElementById('sound').paused")
         assert this.now_s() >= SHOWN.words[20].start_s
 
 
 def test_a_file_can_be_dropped(browser: Browser, tmp_path: Path) -> None:
-    bytes_of = list(write_wav(tmp_path / "own.wav", 1.0, rate_hz=8000).read_bytes())
+    bytes_of = list(tone(tmp_path, 1.0).read_bytes())
     with opened(browser, SHOWN) as this:
         this.page.evaluate(
             """(bytes) => {
@@ -205,17 +203,14 @@ def test_a_file_can_be_dropped(browser: Browser, tmp_path: Path) -> None:
         expect(this.page.locator("#missing")).to_be_hidden()
 
 
-@pytest.mark.parametrize("source", ["data:audio/wav;base64,AAAA", "data:audio/wav,"])
-def test_a_sound_that_does_not_load_is_asked_for(browser: Browser, source: str) -> None:
-    with opened(browser, SHOWN, Recording(audio_src=source)) as this:
-        expect(this.page.locator("#missing")).to_contain_text("could not be loaded")
-
-
-def test_a_file_that_is_no_sound_is_refused(browser: Browser, tmp_path: Path) -> None:
+def test_a_sound_that_does_not_load_is_asked_for(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "own.txt").write_text("no sound")
-    with opened(browser, SHOWN) as this:
+    with opened(browser, SHOWN, Recording(audio_src="data:audio/wav;base64,AAAA")) as this:
+        expect(this.page.locator("#missing")).to_contain_text("could not be loaded")
         this.page.set_input_files("#file", tmp_path / "own.txt")
         expect(this.page.locator("#missing")).to_contain_text("cannot be played")
+        this.page.set_input_files("#file", tone(tmp_path, 1.0))
+        expect(this.page.locator("#missing")).to_be_hidden()
 
 
 def test_times_begin_where_the_request_did(browser: Browser) -> None:

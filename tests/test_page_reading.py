@@ -79,7 +79,7 @@ def test_search_finds_what_one_means(browser: Browser) -> None:
 
 
 def test_keys(browser: Browser, tmp_path: Path) -> None:
-    shown = page_results.meeting(60)
+    shown = page_results.meeting(40)
     sound = tone_uri(tmp_path, shown.duration_s)
     with opened(browser, shown, Recording(audio_src=sound)) as this:
         until(this.page, "document.getElementById('sound').readyState > 0")
