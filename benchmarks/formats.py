@@ -7,14 +7,17 @@ the turns begin within another's.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, get_args
 
 from benchmarks.rows import Row
+from delivery import Way, deliver
 from formats import cues, files, subtitles
-from speech.request import FileFormat, SubtitleRules
+from presentation import Shown
+from speech.request import FileFormat, Options, Presentation, Request, SubtitleRules, UrlSource
 from speech.types import Recording, Result
 from tests import page_results, subtitle_checker, talks
 
@@ -27,6 +30,7 @@ FORMATS: Final[tuple[FileFormat, ...]] = get_args(FileFormat)
 def rows(_: Path, runs: int) -> Iterator[Row]:
     """Each format alone, all together, and what the rules come to."""
     yield from written_rows(runs)
+    yield from edge_rows(runs)
     yield broken_row()
     yield from kept_rows()
 
@@ -40,6 +44,26 @@ def written_rows(runs: int) -> Iterator[Row]:
         yield Row(f"{name} of {named}", _seconds(runs, talk, (name,), plain), "s")
     for rules, how in ((plain, "all formats"), (lit, "all formats, words lit")):
         yield Row(f"{how} of {named}", _seconds(runs, talk, FORMATS, rules), "s", "<= 1 s")
+
+
+def edge_rows(runs: int) -> Iterator[Row]:
+    """What is between the result and its files, and what is posted: shape, encoding, measuring."""
+    talk = page_results.meeting(WORDS, SPEAKERS)
+    presentation = Presentation(formats=FORMATS)
+    shown = Shown(talk, files.write(talk, FORMATS, SubtitleRules(), Recording()))
+    request = Request(UrlSource("https://example.com/a.wav"), Options(), presentation=presentation)
+    for limit_bytes, what in (
+        (1 << 30, "the answer with all of them"),
+        (3_000_000, "the same, thinned to 3 MB"),
+    ):
+        way = Way(request, "job", limit_bytes)
+        taken = []
+        for _ in range(runs):
+            begin = time.process_time()
+            _, size_bytes = asyncio.run(deliver(shown, way))
+            taken.append(time.process_time() - begin)
+        yield Row(f"{what}, {size_bytes / 1e6:.1f} MB, made and measured", tuple(taken), "s",
+                  "<= 0.5 s")  # fmt: skip
 
 
 def broken_row() -> Row:
