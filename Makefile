@@ -30,6 +30,7 @@ lint: $(DEV)/.done ## Format check, ruff, mypy --strict, the linters of the Dock
 	$(DEV)/bin/hadolint Dockerfile
 	$(DEV)/bin/shellcheck tools/*.sh .ci/run
 	$(DEV)/bin/python -m tools.readme_tables --check
+	$(DEV)/bin/python -m tools.schema --check
 	$(DEV)/bin/python -m tools.fault_table --check
 
 format: $(DEV)/.done ## Format the code

@@ -70,23 +70,12 @@ def answer(shown: Shown, presentation: Presentation, job_id: str) -> Answer:
         if shown.left_out:
             told["thinned"] = list(shown.left_out)
     else:
-        told = peers.shape(_only_levels(result), shape, job_id)
+        told = peers.shape(result, shape, job_id)
     if shown.files:
         told["formats"] = dict(shown.files)
     if presentation.include or presentation.exclude:
         return selection.select(told, presentation.include, presentation.exclude)
     return told
-
-
-def _only_levels(result: Result) -> Result:
-    """Peers' shapes have no list of levels: what is not asked for is not there."""
-    levels = result.timestamps
-    return replace(
-        result,
-        words=result.words if "word" in levels else (),
-        segments=result.segments if "segment" in levels else (),
-        chars=result.chars if "char" in levels else (),
-    )
 
 
 def thinner(shown: Shown) -> Iterator[Shown]:

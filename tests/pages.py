@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from formats import page as pages
 from speech.types import Recording, Result
@@ -88,10 +88,10 @@ class Opened:
         self.lit_word().filter(has_text=text).wait_for()
 
     def search(self, wanted: str) -> None:
-        """By the keys alone."""
+        """By the keys, until it is found or not."""
         self.page.keyboard.press("/")
         self.page.keyboard.insert_text(wanted)
-        self.page.keyboard.press("Enter")
+        expect(self.page.locator("#count")).not_to_be_empty()
 
     def rename(self, before: str, after: str) -> None:
         """As a person does in the page's head."""

@@ -67,6 +67,17 @@ def test_a_clicked_word_is_heard_and_lit(playing: Opened) -> None:
     assert playing.page.locator("#sound").evaluate("sound => sound.paused")
 
 
+def test_text_can_be_selected_without_being_heard(playing: Opened) -> None:
+    playing.word(5).hover()
+    playing.page.mouse.down()
+    playing.word(9).hover()
+    playing.page.mouse.up()
+    # A selection ends on the common parent; a click on a word afterwards still finds it.
+    playing.word(9).dispatch_event("click")
+    assert playing.page.evaluate("getSelection().toString().split(' ').length") >= 4
+    assert playing.now_s() == 0
+
+
 def test_the_light_goes_from_word_to_word(playing: Opened) -> None:
     playing.page.evaluate(
         """() => {

@@ -123,7 +123,7 @@ def test_a_given_recording_excludes_others() -> None:
         ({"subtitles": {"min_gap_s": -1}}, "subtitles.min_gap_s must be"),
         ({"subtitles": {"highlight_words": 1}}, "subtitles.highlight_words must be true or false"),
         ({"subtitles": {"min_duration_s": 8}}, "subtitles cannot be kept"),
-        ({"subtitles": {"max_lines": 0}}, "subtitles cannot be kept"),
+        ({"subtitles": {"max_lines": 0}}, "subtitles.max_lines must be from 1 to 4, not 0"),
         ({"subtitles": []}, "subtitles must be an object"),
         ({"speaker_names": {"A": ""}}, "must not be empty"),
         ({"speaker_names": {"A": "a\nb"}}, "printable"),

@@ -164,8 +164,9 @@ def _rule(name: str, value: object, default: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         kind = "a whole number" if whole else "a number"
         raise RequestError(f"{name} must be {kind}, not {shown(value)}.")
-    if not 0 <= value <= 1e6:  # also what is not a number
-        raise RequestError(f"{name} must be from 0 to 1000000, not {shown(value)}.")
+    least, most = subtitle_rules.BOUNDS[name.rpartition(".")[2]]
+    if not least <= value <= most:  # also what is not a number
+        raise RequestError(f"{name} must be from {least:g} to {most:g}, not {shown(value)}.")
     return value if whole else float(value)
 
 

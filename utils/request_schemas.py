@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from speech import subtitle_rules
 from speech.request import SubtitleRules
 from utils.presentation_fields import (
     FORMATS,
@@ -69,11 +70,12 @@ def _list(items: Schema, most: int) -> Schema:
     return {"type": "array", "items": items, "minItems": 1, "maxItems": most}
 
 
-def _rule(default: object) -> Schema:
+def _rule(name: str, default: object) -> Schema:
     if isinstance(default, bool):
         return FLAG
     kind = "integer" if isinstance(default, int) else "number"
-    return {"type": kind, "minimum": 0, "maximum": 1_000_000, "default": default}
+    least, most = subtitle_rules.BOUNDS[name]
+    return {"type": kind, "minimum": least, "maximum": most, "default": default}
 
 
 FLAG: Final[Schema] = {"type": "boolean"}
@@ -95,7 +97,7 @@ NAME: Final[Schema] = {
 }
 NAMES: Final[Schema] = {"type": "object", "additionalProperties": or_null(NAME)}
 RULES: Final[Schema] = fields(
-    {field.name: _rule(field.default) for field in dataclasses.fields(SubtitleRules)}
+    {field.name: _rule(field.name, field.default) for field in dataclasses.fields(SubtitleRules)}
 )
 TARGET: Final[Schema] = fields(
     {"url": URL, "s3_key": TEXT, "s3_bucket": TEXT},
