@@ -93,7 +93,7 @@ def test_the_telephone_band_has_neither_lows_nor_highs() -> None:
 def test_what_a_faultless_engine_hears_has_no_errors(spoken: Conversation, tmp_path: Path) -> None:
     scored = evaluation.score_one(SHORT, spoken, heard(spoken), tmp_path / "x.wav")
     summary = evaluation.summary("short", [scored])
-    rates = ("wer", "cer", "cp_wer", "tcp_wer", "wder", "der", "jer")
+    rates = ("wer", "cer", "cp_wer", "cp_wer_with_true_turns", "tcp_wer", "wder", "der", "jer")
     assert {name: summary[name] for name in rates} == dict.fromkeys(rates, 0.0)
     assert summary["word_start_mean_s"] == pytest.approx(0, abs=0.001)  # envelopes have ms
     assert summary["speakers_right"] == 1
@@ -107,7 +107,8 @@ def test_a_summary_weighs_recordings_by_their_words(spoken: Conversation, tmp_pa
     summary = evaluation.summary("all", [right, replace(right, scores=half)])
     assert summary["wer"] == pytest.approx(3 / (words + words // 2), abs=1e-6)
     assert summary["cp_wer"] == pytest.approx(2 * summary["wer"], abs=2e-6)
-    (row,) = evaluation.asked(summary)
+    row, floor = evaluation.asked(summary)
+    assert floor.values[0] == pytest.approx(-100 * summary["wer"])  # nobody's turns are wrong here
     assert row.values[0] == pytest.approx(100 * (summary["cp_wer"] - summary["wer"]))
     machine = Machine("abc", 2, 25.3, "3.11", 0.0)
     page = evaluation_table.markdown([summary], [row], machine)

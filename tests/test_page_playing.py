@@ -173,6 +173,8 @@ def test_time_stamps_play_from_there_at_any_speed(playing: Opened) -> None:
     playing.page.locator(".stamp").nth(1).click()
     playing.wait_until_lit(SHOWN.words[place_of_turn(1)].text)
     assert playing.now_s() >= SHOWN.words[place_of_turn(1)].start_s
+    playing.page.keyboard.press("Space")  # is the player's again
+    expect(playing.page.locator("#play")).to_have_attribute("aria-label", "Play")
     playing.page.select_option("#speed", "1.5")
     assert playing.page.locator("#sound").evaluate("sound => sound.playbackRate") == 1.5
 

@@ -123,6 +123,8 @@ def test_everything_can_be_reached_and_has_a_name(browser: Browser) -> None:
         assert focused == "txt"
         this.page.keyboard.press("Escape")
         assert this.page.evaluate("document.activeElement.id") == "download"
+        this.page.keyboard.press("Space")  # is the button's, not the player's
+        expect(this.page.locator("#downloads")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -175,10 +177,15 @@ def test_hours_are_all_there_and_laid_out_only_where_one_looks(browser: Browser)
         assert whole_text(this) == LONG.text
         # Elements for words come when they are near: the others are text already.
         assert 0 < this.page.locator("#transcript .w").count() < len(LONG.words) / 5
-        this.search(LONG.words[-1].text + " ")
+        this.search("good")
         this.page.click("#previous")
-        expect(this.page.locator("#transcript .hit-now")).to_be_in_viewport()
-        assert lit_hit(this) > len(LONG.words) * 0.9
+        found = this.page.locator("#transcript .hit-now")
+        expect(found).to_be_in_viewport()
+        assert lit_hit(this) == max(i for i, one in enumerate(LONG.words) if "good" in one.text)
+        # Elsewhere in what has only now become elements, too.
+        for one in this.page.locator("#transcript .turn").last.locator(".w").all():
+            marked = "hit" in str(one.get_attribute("class")).split()
+            assert marked == ("good" in one.inner_text())
 
 
 def whole_text(this: Opened) -> str:
