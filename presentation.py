@@ -9,8 +9,9 @@ from typing import Final
 from formats import files as file_formats
 from shapes import answer as peers
 from speech import earlier, envelope, regrouping, selection
+from speech.recording import Recording
 from speech.request import EarlierResult, FileFormat, Presentation, Request, TimestampLevel
-from speech.types import Recording, Result
+from speech.types import Result
 
 Answer = dict[str, object]
 

@@ -17,8 +17,9 @@ from benchmarks.rows import Row
 from delivery import Way, deliver
 from formats import cues, files, subtitles
 from presentation import Shown
+from speech.recording import Recording
 from speech.request import FileFormat, Options, Presentation, Request, SubtitleRules, UrlSource
-from speech.types import Recording, Result
+from speech.types import Result
 from tests import page_results, subtitle_checker, talks
 
 WORDS: Final = 30_000

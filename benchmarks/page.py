@@ -18,7 +18,8 @@ from playwright.sync_api import Page as Tab
 from benchmarks.rows import Row
 from formats import page
 from speech import envelope
-from speech.types import Recording, Result
+from speech.recording import Recording
+from speech.types import Result
 from tests import page_results
 from tests.pages import CHROMIUM, WIDE, chromium
 

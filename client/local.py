@@ -19,9 +19,9 @@ import pipeline
 import presentation
 from client.items import Item
 from speech.forecast import Forecast, Pace
-from speech.recording import named
+from speech.recording import Recording, named
 from speech.request import FileSource, UrlSource
-from speech.types import Progress, Recording, Report
+from speech.types import Progress, Report
 from utils import local_file, validation, workspace
 from utils.engine_client import EngineClient
 from volume import programs

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from formats import clean
-from speech.types import LabelledWord, Recording, Result, Segment, SpeakerTurn
+from speech.recording import Recording
+from speech.types import LabelledWord, Result, Segment, SpeakerTurn
 
 NOBODY: Final = "unknown"
 """Who speaks in formats that must say so, where no speakers are known."""

@@ -10,9 +10,10 @@ from formats import annotations as annotated
 from formats import page, subtitles, tables, texts
 from formats.cues import Cue, cut
 from speech.errors import RequestError
+from speech.recording import Recording
 from speech.request import FileFormat, SubtitleRules
 from speech.segments import segment_words
-from speech.types import Recording, Result, Segment
+from speech.types import Result, Segment
 
 CONTENT_TYPES: Final[Mapping[FileFormat, str]] = {
     "srt": "application/x-subrip; charset=utf-8",

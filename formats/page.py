@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from formats.page_data import pack
-from speech.types import Recording, Result
+from speech.recording import Recording
+from speech.types import Result
 
 MARKED: Final = ("srt", "vtt", "txt", "md", "csv")
 """The files that a page can write anew with other names."""

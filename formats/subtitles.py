@@ -22,9 +22,10 @@ from pysubs2.formats.webvtt import WebVTTFormat
 from formats import clean
 from formats.cue_words import shown_name
 from formats.cues import Cue, Piece
+from speech.recording import Recording
 from speech.request import SubtitleRules
 from speech.subtitle_rules import HUNDREDTHS, limits
-from speech.types import Recording, Segment
+from speech.types import Segment
 
 _JOINER: Final = "\u2060"
 _TAG: Final = re.compile(r"<(?=[A-Za-z/!?])")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from formats import clean
-from speech.types import Recording, Result, Segment
+from speech.recording import Recording
+from speech.types import Result, Segment
 
 PAUSE_S: Final = 2.0
 _MARKUP: Final = re.compile(r"([\\`*_\[\]<>&|~#$])")

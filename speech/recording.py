@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from speech.request import Base64Source, EarlierResult, S3Source, Source, UrlSource
-from speech.types import Recording
 
 MAX_EMBEDDED_CHARS: Final = 3_000_000
 """Of base64: a page with a longer recording in it would leave no room for the answer."""
@@ -25,6 +25,18 @@ _MAGIC: Final = (
     (b"\x1aE\xdf\xa3", 0, "audio/webm"),
 )
 """How files begin, and what browsers call them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What files say of the recording itself."""
+
+    name: str = "recording"
+    """As formats of scientific tools name it: letters, digits, ``.``, ``_`` and ``-``."""
+    title: str = "recording"
+    """As a person knows it: any printable text."""
+    audio_src: str | None = None
+    """Where a page plays it from: an HTTP(S) URL or a data URI."""
 
 
 def describe(source: Source | EarlierResult) -> Recording:

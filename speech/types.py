@@ -231,21 +231,6 @@ class Result:
     """Who spoke when, overlaps included, in order; words or none."""
 
 
-# ---------------------------------------------------------------- result -> files
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """What files say of the recording itself."""
-
-    name: str = "recording"
-    """As formats of scientific tools name it: letters, digits, ``.``, ``_`` and ``-``."""
-    title: str = "recording"
-    """As a person knows it: any printable text."""
-    audio_src: str | None = None
-    """Where a page plays it from: an HTTP(S) URL or a data URI."""
-
-
 # ---------------------------------------------------------------- progress, across all stages
 
 
@@ -254,8 +239,7 @@ class Progress:
     """Where a job stands."""
 
     stage: str
-    """"install", "load", "download", "decode", "queue", "transcribe", "diarize", "label" or
-    "score"."""
+    """See ``speech.forecast.WEIGHTS``."""
     fraction: float | None = None
     """Share of the stage that is done, 0 to 1; None where it cannot be known."""
     detail: str | None = None

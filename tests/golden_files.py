@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final, get_args
 
 from formats import files
+from speech.recording import Recording
 from speech.request import FileFormat, SubtitleRules
-from speech.types import LabelledWord, Recording, Result, SpeakerSummary
+from speech.types import LabelledWord, Result, SpeakerSummary
 from tests import talks
 
 FOLDER: Final = Path(__file__).with_name("golden")

@@ -16,7 +16,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from formats import page as pages
-from speech.types import Recording, Result
+from speech.recording import Recording
+from speech.types import Result
 from tests.media import write_wav
 
 CHROMIUM = shutil.which("chromium")

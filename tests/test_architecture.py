@@ -60,7 +60,7 @@ RANKS = {
     "speech.regrouping": 4,
     "speech.earlier": 3,
     "speech.json_values": 2,
-    "speech.recording": 2,
+    "speech.recording": 1,
     "speech.forecast": 2,
     "utils.request_fields": 3,
     "utils.request_objects": 4,

@@ -12,8 +12,9 @@ import pytest
 
 from formats import files, page
 from speech.errors import RequestError
+from speech.recording import Recording
 from speech.request import FileFormat, SubtitleRules
-from speech.types import Recording, Result, SpeakerSummary
+from speech.types import Result, SpeakerSummary
 from tests import golden_files, talks
 
 EVERY = get_args(FileFormat)

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from formats import page
 from speech import envelope
-from speech.types import LabelledWord, Recording, Result, SpeakerSummary
+from speech.recording import Recording
+from speech.types import LabelledWord, Result, SpeakerSummary
 from tests import page_results
 
 WILD = st.text(st.characters(exclude_categories=()), max_size=30) | st.sampled_from(

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from formats import page
-from speech.types import LabelledWord, Recording
+from speech.recording import Recording
+from speech.types import LabelledWord
 from tests import page_results
 from tests.pages import NEEDS_CHROMIUM, chromium, opened
 

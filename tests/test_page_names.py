@@ -17,8 +17,9 @@ from playwright.sync_api import Browser, expect
 
 from formats import files
 from speech import earlier, envelope
+from speech.recording import Recording
 from speech.request import EarlierResult, FileFormat, SubtitleRules
-from speech.types import Language, Recording, Result
+from speech.types import Language, Result
 from tests import page_results
 from tests.pages import NEEDS_CHROMIUM, chromium, opened, opened_html
 

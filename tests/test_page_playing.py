@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from speech.types import LabelledWord, Recording, Result
+from speech.recording import Recording
+from speech.types import LabelledWord, Result
 from tests import page_results
 from tests.pages import NEEDS_CHROMIUM, Opened, chromium, opened, tone, tone_uri, until
 

@@ -7,8 +7,9 @@ import re
 import pytest
 
 from formats import files
+from speech.recording import Recording
 from speech.request import FileFormat, SubtitleRules
-from speech.types import Recording, Result
+from speech.types import Result
 from tests import golden_files, talks
 
 RECORDING = Recording(name="meeting-1.wav", title="</v><b> {\\an8} [Events]\nDialogue: 0")
