@@ -161,7 +161,8 @@ async def stream(job: Job, engine: pipeline.Engine, send: Send) -> AsyncIterator
         for chunk in chunks.of_answer(await task):
             yield chunk
     finally:
-        task.cancel()
+        task.cancel()  # where nobody wants the rest; it removes its files before it ends
+        await asyncio.wait({task})
 
 
 def main() -> None:

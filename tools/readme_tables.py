@@ -14,6 +14,7 @@ from speech.errors import CODES
 from speech.file_formats import FILE_FORMATS
 from tools import settings_table
 from utils.request_fields import Field
+from utils.presentation_table import PRESENTATION
 from utils.request_table import OPTIONS, SOURCES
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -24,6 +25,7 @@ def tables() -> dict[str, str]:
     return {
         "sources": fields_table(SOURCES),
         "options": fields_table(OPTIONS),
+        "presentation": fields_table(PRESENTATION),
         "formats": markdown(
             ("format", "what it is"), ((f"`{name}`", text) for name, text in FILE_FORMATS.items())
         ),
