@@ -13,8 +13,8 @@ from pathlib import Path
 from speech.errors import CODES
 from speech.file_formats import FILE_FORMATS
 from tools import settings_table
-from utils.request_fields import Field
 from utils.presentation_table import PRESENTATION
+from utils.request_fields import Field
 from utils.request_table import OPTIONS, SOURCES
 
 README = Path(__file__).resolve().parent.parent / "README.md"
