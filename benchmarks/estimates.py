@@ -60,8 +60,10 @@ def follow(queue: Endpoint, job: str) -> Told:
 def rows_of(what: str, told: Sequence[Told]) -> Iterator[Row]:
     """Of some jobs together."""
     errors = [error for one in told for error in one.errors]
-    honest = sum(error <= FAR for error in errors) / len(errors) if errors else 0.0
-    yield Row(f"{what}: estimates within 30 %", (100 * honest,), "%", "100 %", more_is_better=True)
-    yield Row("  the worst is off by", (100 * max(errors, default=0.0),), "%", "<= 30 %")
+    yield Row(f"{what}: estimates", (float(len(errors)),), "")
+    if errors:
+        honest = sum(error <= FAR for error in errors) / len(errors)
+        yield Row("  within 30 %", (100 * honest,), "%", "100 %", more_is_better=True)
+        yield Row("  the worst is off by", (100 * max(errors),), "%", "<= 30 %")
     silent = statistics.median(one.silent for one in told)
     yield Row("  of the time before the first", (100 * silent,), "%")

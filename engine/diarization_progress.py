@@ -22,16 +22,21 @@ _MIN_SHARE: Final = 0.1
 """Of a phase: from then on it tells itself how long the rest of it takes."""
 
 
+_FIRST_S: Final = 120.0
+"""The first passes of a process are slower by a second or so, which counts less in long ones."""
+
+
 class Pace:
     """Seconds that each phase took of a second of audio, in the newest recording."""
 
     def __init__(self) -> None:
         self.phases: dict[str, float] = {}
+        self._is_first = True
 
-    def note(self, phase: str, seconds: float, audio_s: float) -> None:
-        """A recording is through a phase."""
-        if audio_s > 0:
-            self.phases[phase] = seconds / audio_s
+    def teaches(self, audio_s: float) -> bool:
+        """A recording begins. Whether others will take as long; the first tells only if long."""
+        first, self._is_first = self._is_first, False
+        return audio_s >= _FIRST_S or (audio_s > 0 and not first)
 
 
 def hook_of(track: Track) -> Callable[..., None]:
@@ -56,6 +61,7 @@ class Rising:
 
     def __init__(self, report: Report, pace: Pace, audio_s: float) -> None:
         self._report, self._pace, self._audio_s = report, pace, audio_s
+        self._teaches = pace.teaches(audio_s)
         self._begin_s = self._phase_begin_s = time.monotonic()
         self._phase = "segmentation"
         self._highest = 0.0
@@ -75,12 +81,16 @@ class Rising:
         if self._phase == "clustering":
             share = 0.0
             if step == "discrete_diarization":  # the last that is told of comes at the end
-                self._pace.note(self._phase, now_s - self._phase_begin_s, self._audio_s)
+                self._through(now_s)
         self._tell(share if step == self._phase else 0.0, now_s)
 
     def _enter(self, phase: str, now_s: float) -> None:
-        self._pace.note(self._phase, now_s - self._phase_begin_s, self._audio_s)
+        self._through(now_s)
         self._phase, self._phase_begin_s = phase, now_s
+
+    def _through(self, now_s: float) -> None:
+        if self._teaches:
+            self._pace.phases[self._phase] = (now_s - self._phase_begin_s) / self._audio_s
 
     def _tell(self, share: float, now_s: float) -> None:
         left_s = self._left_s(share, now_s)

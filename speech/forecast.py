@@ -36,6 +36,8 @@ MIN_SHARE: Final = 0.1
 MIN_AUDIO_S: Final = 0.01
 """What is shorter teaches nothing."""
 REMEMBERED: Final = 64
+FIRST_TEACHES_S: Final = 120.0
+"""A new engine is slower by seconds: its first job teaches something only if it is long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,13 @@ class Pace:
 
     def __init__(self) -> None:
         self._past: deque[tuple[bool, float, float]] = deque(maxlen=REMEMBERED)
+        self._is_first = True
 
     def note(self, audio_s: float, engine_s: float, *, diarized: bool) -> None:
         """A job is through."""
-        if audio_s >= MIN_AUDIO_S and engine_s > 0:
+        first, self._is_first = self._is_first, False
+        teaches = not first or audio_s >= FIRST_TEACHES_S
+        if teaches and audio_s >= MIN_AUDIO_S and engine_s > 0:
             self._past.append((diarized, audio_s, engine_s))
 
     def expect_s(self, audio_s: float, *, diarized: bool) -> float | None:

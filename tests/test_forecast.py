@@ -68,6 +68,7 @@ def test_the_engines_own_estimate_counts() -> None:
 
 def test_a_job_is_expected_to_take_as_long_as_one_of_like_length() -> None:
     pace = Pace()
+    pace.note(1000, 5000, diarized=True)
     pace.note(10, 10, diarized=True)
     pace.note(1000, 100, diarized=True)
     pace.note(1000, 7, diarized=False)
@@ -82,16 +83,23 @@ def test_it_learns_from_the_jobs_it_follows() -> None:
     pace = Pace()
     first = Forecast(pace, 0, diarized=True)
     for progress, now_s in (
-        (Progress("queue", audio_s=60), 1),
+        (Progress("queue", audio_s=240), 1),
         (Progress("transcribe"), 2),
         (Progress("diarize", 1.0), 10),
         (Progress("label"), 14),
     ):
         first.note(progress, now_s)
-    assert pace.expect_s(60, diarized=True) == pytest.approx(12)
+    assert pace.expect_s(60, diarized=True) == pytest.approx(3)
     second = Forecast(pace, 100, diarized=True)
     standing = second.note(Progress("queue", audio_s=120), 101)
-    assert standing.remaining_s == pytest.approx(24)
+    assert standing.remaining_s == pytest.approx(6)
+
+
+@pytest.mark.parametrize(("audio_s", "teaches"), [(60, False), (600, True)])
+def test_the_first_job_teaches_only_if_it_is_long(audio_s: float, teaches: bool) -> None:
+    pace = Pace()
+    pace.note(audio_s, 10, diarized=True)
+    assert (pace.expect_s(60, diarized=True) is not None) == teaches
 
 
 def test_parts_tell_how_long_the_rest_takes() -> None:
