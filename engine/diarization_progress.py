@@ -114,7 +114,13 @@ class Rising:
 
     def _left_of_phase_s(self, share: float, now_s: float) -> float | None:
         passed_s = now_s - self._phase_begin_s
-        if share >= _MIN_SHARE:
-            return passed_s * (1 - share) / share
-        known = self._pace.phases.get(self._phase)
-        return None if known is None else max(0.0, known * self._audio_s - passed_s)
+        own_s = passed_s / share if share >= _MIN_SHARE else None
+        pace = self._pace.phases.get(self._phase)
+        if pace is None:
+            return None if own_s is None else own_s * (1 - share)
+        known_s = pace * self._audio_s
+        if own_s is None:
+            return max(0.0, known_s - passed_s)
+        # The speech model works beside the first phase, but not to its end: the more of it is
+        # over, the more its own pace counts.
+        return (share * own_s + (1 - share) * known_s) * (1 - share)
