@@ -17,7 +17,7 @@ settings.register_profile("unhurried", deadline=None, suppress_health_check=[Hea
 settings.load_profile("unhurried")
 
 # As for the engine (utils/engine_process.py); before anything imports torch.
-os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from tests.demo_worker import DemoWorker
