@@ -18,6 +18,8 @@ _PHASES: Final = {"segmentation": (0.0, 0.2), "embeddings": (0.21, 0.9), "cluste
 """What takes time, and where each begins and ends on the way from 0 to 1, as long as nothing
 better is known. What follows the embeddings is one: pyannote names steps there that are over in no
 time, because the networks have been run before."""
+DONE: Final = "done"
+"""Told once all is over."""
 _MIN_SHARE: Final = 0.1
 """Of a phase: from then on it tells itself how long the rest of it takes."""
 
@@ -73,15 +75,16 @@ class Rising:
             CancelledError: Nobody wants the rest; from ``report``.
         """
         now_s = time.monotonic()
+        if step == DONE:
+            if self._phase == "clustering":  # else pyannote found nobody, and stopped early
+                self._through(now_s)
+            self._report(Progress("diarize", 1.0, remaining_s=0.0))
+            return
         share = min(1.0, share)
         if step == "embeddings" and self._phase == "segmentation":
             self._enter("embeddings", now_s)
         if step == "embeddings" and share == 1.0 and self._phase == "embeddings":
             self._enter("clustering", now_s)
-        if self._phase == "clustering":
-            share = 0.0
-            if step == "discrete_diarization":  # the last that is told of comes at the end
-                self._through(now_s)
         self._tell(share if step == self._phase else 0.0, now_s)
 
     def _enter(self, phase: str, now_s: float) -> None:

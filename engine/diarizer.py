@@ -14,7 +14,7 @@ import torch
 
 from engine import clustering, reconstruction
 from engine.chunks import Track
-from engine.diarization_progress import Pace, Rising, hook_of
+from engine.diarization_progress import DONE, Pace, Rising, hook_of
 from engine.diarization_stages import Arithmetic, stages_of
 from engine.light_imports import import_pyannote
 from engine.memory import reporting_out_of_memory
@@ -204,7 +204,7 @@ class Diarizer:
                     least = recording.num_speakers or recording.min_speakers or 1
                     found, unclear = self._voices.recognise(found, recording.samples, known, least)
                     said = (*said, *unclear)
-                track.report("discrete_diarization", 1.0)  # pyannote stops early at silence
+                track.report(DONE, 1.0)  # pyannote stops early at silence
         if track.error:
             return track.error
         speakers = len({turn.speaker for turn in found.turns})

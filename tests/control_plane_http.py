@@ -204,9 +204,10 @@ async def job_stream(request: web.Request) -> web.Response:
     """POST /job-stream/WORKER/ID: one chunk of a generator handler."""
     queue = request.app[QUEUE]
     queue.heard(request.match_info["worker"])
+    chunk = strict_json(await request.read())  # first: /stream may take the list meanwhile
     job = queue.owned(request.match_info["worker"], request.match_info["id"])
     if job is not None:
-        job.chunks.append(strict_json(await request.read()))
+        job.chunks.append(chunk)
     return web.json_response({})
 
 

@@ -146,7 +146,7 @@ def test_each_recordings_progress_rises_to_the_end(
     answers(diarizer, recordings)
     for fractions in said:
         assert fractions == sorted(fractions)
-        assert fractions[0] == 0.0
+        assert 0 <= fractions[0] < 0.1
         assert fractions[-1] == 1.0
     assert len(set(said[2])) > 5
     assert threads == {threading.current_thread()}

@@ -39,7 +39,7 @@ def written_codes() -> Iterator[tuple[str, str]]:
 
 def test_every_written_code_is_known() -> None:
     written = list(written_codes())
-    assert ("result_too_large", "envelope.py") in written
+    assert ("result_too_large", "delivery.py") in written
     assert [(code, name) for code, name in written if code not in errors.CODES] == []
 
 

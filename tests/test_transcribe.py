@@ -198,7 +198,7 @@ def test_what_is_no_terminal_gets_a_line_for_each_stage(here: Here) -> None:
 def test_ctrl_c_in_the_middle_leaves_nothing(
     tmp_path: Path, machine: Path, models: dict[str, str]
 ) -> None:
-    repeat_conversation(tmp_path / "long.flac", times=6)
+    repeat_conversation(tmp_path / "long.flac", times=40)  # some 20 s of work
     with started(tmp_path, "long.flac", "-f", "srt", "-o", "out", more=models) as process:
         assert process.stderr is not None
         for line in process.stderr:
