@@ -213,6 +213,16 @@ def test_ctrl_c_in_the_middle_leaves_nothing(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_an_odd_file_is_told_of_in_one_line_while_the_engine_still_starts(
+    tmp_path: Path, models: dict[str, str]
+) -> None:
+    (tmp_path / "notes.mp3").write_text("These are notes.")
+    ran = run(tmp_path, "notes.mp3", "-q", more=models)
+    assert (ran.status, ran.out) == (1, [])
+    (line,) = ran.err
+    assert line.startswith("notes.mp3: not_media: ")
+
+
 def test_an_earlier_result_is_written_anew_without_an_engine(tmp_path: Path) -> None:
     (tmp_path / "talk.json").write_text(json.dumps(ANSWER))
     (tmp_path / "broken.json").write_text("{")

@@ -217,14 +217,18 @@ class EngineClient:
             engine.kill()
 
     async def _end(self) -> None:
-        if self._starting is None:
-            return
-        if not self._starting.done():
-            self._starting.cancel()
-        with contextlib.suppress(asyncio.CancelledError, WorkerError):
-            engine = await self._starting
-            engine.kill()
-            await engine.gone
+        if self._starting is not None:
+            if not self._starting.done():
+                self._starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError, WorkerError):
+                engine = await self._starting
+                engine.kill()
+                await engine.gone
+        # What still reads of an engine that was killed: asyncio reports tasks that never end.
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 def start_failed() -> EngineError:
