@@ -76,7 +76,7 @@ FLASH_ATTN_WHEEL = _optional("PARAKEET_FLASH_ATTN_WHEEL")
 """URL or path of a flash-attn wheel for this Python, torch and CUDA; none is installed without."""
 
 # ---- the worker
-CONCURRENCY = int(_number("PARAKEET_CONCURRENCY", 4))
+CONCURRENCY = int(_number("PARAKEET_CONCURRENCY", 8))
 """Jobs a worker takes at once: while the engine works the next are fetched and decoded, and short
 ones share passes. 16 to 64 for an endpoint that gets many short ones."""
 STREAM = _flag("PARAKEET_STREAM", default=False)
