@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Final
 
 from speech.errors import WorkerError
 from speech.request import Webhook
@@ -12,8 +10,6 @@ from utils import webhook as webhooks
 from utils.progress import Send
 
 log = logging.getLogger(__name__)
-
-_END_ATTEMPTS: Final = 4
 
 
 async def tell_end(webhook: Webhook, job_id: str, answer: dict[str, object]) -> None:
@@ -26,7 +22,7 @@ async def tell_end(webhook: Webhook, job_id: str, answer: dict[str, object]) -> 
     """
     event: webhooks.Event = "job.failed" if answer.get("success") is False else "job.completed"
     try:
-        await webhooks.call(webhook, event, job_id, answer, attempts=_END_ATTEMPTS)
+        await webhooks.call(webhook, event, job_id, answer)
     except WorkerError as error:
         log.warning("job %s: its webhook was not told: %s", job_id, error.code)
         warnings = answer.get("warnings")
@@ -39,9 +35,8 @@ def with_progress(send: Send, webhook: Webhook, job_id: str) -> Send:
 
     async def both(update: dict[str, object]) -> None:
         await send(update)
-        told: Mapping[str, object] = update
         try:
-            await webhooks.call(webhook, "job.progress", job_id, told, attempts=1)
+            await webhooks.call(webhook, "job.progress", job_id, update, attempts=1)
         except WorkerError as error:
             log.info("job %s: its webhook was not told of progress: %s", job_id, error.code)
 

@@ -18,24 +18,27 @@ from utils.upload import File, Stored
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from utils.s3 import S3Settings
+
 PART_BYTES: Final = 8 << 20
 """Larger objects go in parts."""
 
 
-async def put(target: S3Target, file: File) -> Stored:
+async def put(target: S3Target, file: File, *, settings: S3Settings | None = None) -> Stored:
     """Put a file into a bucket, in parts where it is large, and see that it has arrived whole.
 
     Args:
         target: The key and, perhaps, the bucket.
         file: The file.
+        settings: The server and the credentials; None takes the configured ones.
 
     Raises:
         WorkerError: ``s3_not_configured``, ``output_refused`` or ``output_unreachable``.
     """
-    return await asyncio.to_thread(_put, target, file)
+    return await asyncio.to_thread(_put, target, file, settings)
 
 
-def _put(target: S3Target, file: File) -> Stored:
+def _put(target: S3Target, file: File, settings: S3Settings | None) -> Stored:
     """Runs in a thread; foreign errors become ours here."""
     from boto3.exceptions import Boto3Error
     from boto3.s3.transfer import TransferConfig
@@ -43,8 +46,10 @@ def _put(target: S3Target, file: File) -> Stored:
 
     from utils import s3
 
-    settings = s3.configured()
-    bucket = check(target)
+    if settings is None:
+        settings, bucket = s3.configured(), check(target)
+    else:
+        bucket = target.bucket or settings.bucket or ""
     try:
         client: S3Client = s3.client(settings)
         try:
